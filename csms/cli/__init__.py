@@ -1,0 +1,1 @@
+"""The csms command, one module per command group."""

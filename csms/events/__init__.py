@@ -1,0 +1,1 @@
+"""What is published: business events, protocol events, their topics and JSON Schemas."""

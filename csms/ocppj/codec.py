@@ -1,0 +1,87 @@
+"""JSON as OCPP-J carries it: strict where a lenient parser would let poison through.
+
+Refused are: bytes that are not UTF-8, NUL characters, lone surrogates, NaN and infinite numbers, more than `MAX_DEPTH` levels
+and duplicate member names. All of them are valid for some JSON parser and break a database, a broker or the next parser.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 64
+_NUL_ESCAPE = b"\\u0000"
+
+
+class BadJson(ValueError):
+    """The text is not JSON that may enter; the message says what is wrong with it."""
+
+
+class BadUtf8(BadJson):
+    """The bytes are not UTF-8: a WebSocket must be closed with 1007 (RFC 6455 §8.1)."""
+
+
+def parse(data: bytes) -> Any:
+    """Parse UTF-8 JSON text.
+
+    :raises BadUtf8: the bytes are not UTF-8.
+    :raises BadJson: the text is not JSON, or holds something that is refused (see above).
+    """
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise BadUtf8("the text is not UTF-8") from None
+        raise BadJson(f"not JSON: {error}") from None
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise BadJson(f"nested deeper than {MAX_DEPTH} levels")
+    # A text that is its own canonical form has no member twice; only other texts need the exact look.
+    if orjson.dumps(value) != data:
+        _refuse_duplicates(data)
+    if _NUL_ESCAPE in data and _holds_nul(value):
+        raise BadJson("holds a NUL character")
+    return value
+
+
+dump = orjson.dumps
+"""Encode a value as compact JSON, members in the order given."""
+
+
+def _depth(value: Any) -> int:
+    depth = 0
+    level = [value]
+    while level:
+        containers = [item for item in level if isinstance(item, dict | list)]
+        if containers:
+            depth += 1
+        level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
+        if depth > MAX_DEPTH:
+            break
+    return depth
+
+
+def _refuse_duplicates(data: bytes) -> None:
+    json.loads(data, object_pairs_hook=_pairs, parse_float=_ignore, parse_int=_ignore)
+
+
+def _ignore(text: str) -> None:
+    del text
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise BadJson(f"member {twice[:50]!r} is there twice")
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in name or _holds_nul(item) for name, item in value.items())
+    return isinstance(value, list) and any(map(_holds_nul, value))

@@ -1,0 +1,125 @@
+"""Payloads against the JSON Schemas that the `ocpp` library ships, compiled once by jsonschema-rs.
+
+In ``strict`` mode every fault is an error. In ``tolerant`` mode what real charge points get wrong without doing harm (a
+value beyond an enumeration, an overlong text, a further member, 0 for false, a fractional number) is a *deviation*: it is
+accepted and named. A missing member or a wrong structure is an error in both. ``off`` looks only at the structure.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import jsonschema_rs
+
+from csms.ocppj.keys import KeyNames
+from csms.ocppj.versions import Version
+
+Mode = Literal["strict", "tolerant", "off"]
+
+_MAX_DEVIATIONS = 20
+_TOLERATED = {"enum", "maxLength", "additionalProperties", "maxItems", "format", "multipleOf", "pattern", "minLength"}
+_RESPONSE = "Response"
+
+
+class BadPayload(ValueError):
+    """A payload against its schema. ``code`` is the CALLERROR code in the spelling of the version."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+class Schemas:
+    """The schemas of one OCPP version: which actions there are, and whether a payload fits.
+
+    Each schema is compiled when it is first needed.
+    """
+
+    def __init__(self, version: Version) -> None:
+        self._version = version
+        self._texts: dict[str, Any] = {}
+        folder = importlib.resources.files(version.package) / "schemas"
+        for entry in folder.iterdir():
+            if entry.name.endswith(".json"):
+                self._texts[entry.name.removesuffix(".json")] = json.loads(entry.read_text(encoding="utf-8-sig"))
+        self.actions = frozenset(name for name in self._texts if name + _RESPONSE in self._texts)
+        self.keys = KeyNames(_member_names(list(self._texts.values())))
+        self._compiled: dict[str, jsonschema_rs.Draft4Validator | jsonschema_rs.Draft6Validator] = {}
+
+    def check_request(self, action: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
+        """Return the deviations of a request, none for nearly all.
+
+        :raises BadPayload: the payload does not fit, and `mode` does not tolerate how.
+        :raises KeyError: there is no such action.
+        """
+        return self._check(action, payload, mode)
+
+    def check_response(self, action: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
+        """Return the deviations of a response; otherwise as `check_request`."""
+        return self._check(action + _RESPONSE, payload, mode)
+
+    def _check(self, name: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
+        validator = self._compiled.get(name) or self._compile(name)
+        if validator.is_valid(payload):
+            return ()
+        deviations: list[str] = []
+        for error in validator.iter_errors(payload):
+            path = ".".join(map(str, error.instance_path))
+            text = f"{path or 'payload'}: {error.message[:120]}"
+            if mode == "strict" or not _tolerable(error):
+                raise BadPayload(self._code(error), text)
+            if len(deviations) < _MAX_DEVIATIONS:
+                deviations.append(text)
+        return tuple(deviations)
+
+    def _compile(self, name: str) -> jsonschema_rs.Draft4Validator | jsonschema_rs.Draft6Validator:
+        validator = jsonschema_rs.validator_for(self._texts[name], validate_formats=False)
+        self._compiled[name] = validator  # type: ignore[assignment]
+        return validator  # type: ignore[return-value]
+
+    def _code(self, error: jsonschema_rs.ValidationError) -> str:
+        """Return the CALLERROR code for a fault (OCPP-J 1.6 §4.2.3)."""
+        match error.kind.name:
+            case "type":
+                return "TypeConstraintViolation"
+            case "required":
+                return "ProtocolError"
+            case "additionalProperties":
+                return self._version.format_violation
+            case "minItems" | "maxItems":
+                return self._version.occurrence_violation
+            case _:
+                return "PropertyConstraintViolation"
+
+
+def _tolerable(error: jsonschema_rs.ValidationError) -> bool:
+    if error.kind.name in _TOLERATED:
+        return True
+    if error.kind.name != "type":
+        return False
+    expected, instance = error.kind.as_dict().get("types", []), error.instance
+    if isinstance(instance, bool):
+        return False
+    if "boolean" in expected:
+        return instance in (0, 1)
+    if "integer" in expected:
+        return isinstance(instance, float | int)
+    if "string" in expected:
+        return isinstance(instance, float | int)
+    return False
+
+
+def _member_names(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        properties = schema.get("properties")
+        if isinstance(properties, dict):
+            yield from properties
+        for item in schema.values():
+            yield from _member_names(item)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _member_names(item)

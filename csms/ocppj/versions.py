@@ -1,0 +1,43 @@
+"""The OCPP versions that the daemon speaks, and what differs between them on the RPC layer."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen(eq=False)
+class Version:
+    """One OCPP version.
+
+    ``subprotocol`` is the WebSocket subprotocol (OCPP-J 1.6 §3.1.2), ``package`` the module of the `ocpp` library that
+    holds its messages, ``format_violation`` and ``occurrence_violation`` the spelling of two CALLERROR codes that
+    changed between the versions: the wrong one makes some charge points retry for ever.
+    """
+
+    name: str
+    subprotocol: str
+    package: str
+    format_violation: str
+    occurrence_violation: str
+    rpc_framework_error: str
+    unknown_message_type_is_answered: bool
+    max_message_id: int = 36
+
+
+V16 = Version(
+    name="1.6",
+    subprotocol="ocpp1.6",
+    package="ocpp.v16",
+    format_violation="FormationViolation",
+    occurrence_violation="OccurenceConstraintViolation",
+    rpc_framework_error="FormationViolation",
+    unknown_message_type_is_answered=False,
+)
+
+SUPPORTED: tuple[Version, ...] = (V16,)
+"""In the server's order of preference, newest first."""
+
+
+def choose(offered: list[str]) -> Version | None:
+    """Return the version to speak for the subprotocols a charge point offered; the server's order decides."""
+    return next((version for version in SUPPORTED if version.subprotocol in offered), None)

@@ -1,0 +1,1 @@
+"""A simulated OCPP charge point on Autobahn's client."""

@@ -1,0 +1,1 @@
+"""The durable side: tables, the group-commit writer, queries, migrations."""

@@ -1,0 +1,1 @@
+"""The WebSocket adapter on Autobahn: handshake, liveness, limits, TLS; hands text to sessions."""
