@@ -133,11 +133,3 @@ def encode_result(message_id: str, payload: object) -> bytes:
 def encode_error(message_id: str, code: str, description: str, details: dict[str, Any] | None = None) -> bytes:
     """Encode a CALLERROR; the description is cut to 255 characters (OCPP-J 1.6 §4.2.3)."""
     return codec.dump([CALLERROR, message_id, code, description[:255], details or {}])
-
-
-_raw_members = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def raw_members(data: bytes) -> list[memoryview]:
-    """Return the members of a frame as the bytes that they were on the wire."""
-    return [memoryview(member) for member in _raw_members.decode(data)]

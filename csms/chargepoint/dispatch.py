@@ -1,0 +1,115 @@
+"""From a CALL to its answer: validate, find the handler, encode what it gives back.
+
+Handlers are found by the `ocpp` library's routing: ``@on(Action…)`` methods of the handler classes of a version. The map is
+built once for each version, not for each connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+from msgspec import Struct
+from ocpp import exceptions
+from ocpp.exceptions import InternalError, NotSupportedError, OCPPError, SecurityError
+from ocpp.routing import create_route_map
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from csms.handlers.request import Reply, Request
+from csms.ledger.decision import Decision
+from csms.ocppj import frames
+from csms.ocppj.frames import Call
+from csms.ocppj.schemas import BadPayload, Mode, Schemas
+from csms.ocppj.versions import Version
+from csms.store.errors import StoreUnavailable
+
+_log = Logger()
+Handler = Callable[..., Reply | Deferred[Reply]]
+_BOOT = "BootNotification"
+_WAITS_FOR_REGISTRATION = frozenset({"Authorize", "StartTransaction", "TransactionEvent"})
+"""What a Pending charge point may not do yet. The end of a transaction is always taken: its energy has flowed."""
+_ALWAYS_TAKEN = frozenset({_BOOT, "StopTransaction"})
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """The text of an answer, and the decision that has to be committed before it leaves."""
+
+    text: bytes
+    decision: Decision[Any] | None
+    error_code: str | None = None
+
+
+@attrs.define(eq=False)
+class Dispatcher:
+    """The handlers and schemas of one OCPP version."""
+
+    version: Version
+    schemas: Schemas
+    _handlers: dict[str, Handler] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, version: Version, handlers: Iterable[object]) -> Dispatcher:
+        """Make a dispatcher of the objects whose methods are decorated with ``@on``."""
+        dispatcher = cls(version, Schemas(version))
+        for handler in handlers:
+            for action, route in create_route_map(handler).items():
+                if "_on_action" in route:
+                    dispatcher._handlers[str(action)] = route["_on_action"]
+        return dispatcher
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The actions that have a handler."""
+        return frozenset(self._handlers)
+
+    def dispatch(self, call: Call, request: Request, mode: Mode) -> Outcome | Deferred[Outcome]:
+        """Answer a CALL. Whatever goes wrong becomes a CALLERROR, but for a store that is away: that one is raised."""
+        try:
+            handler = self._find(call.action)
+            _admit(call.action, request)
+            deviations = self.schemas.check_request(call.action, call.payload, mode)
+            if deviations and mode != "off":
+                request.deviations.extend(deviations)
+            reply = handler(request, **self.schemas.keys.to_snake(call.payload))
+            if isinstance(reply, Deferred):
+                return reply.addCallback(self._encode, call).addErrback(self._failed, call)
+            return self._encode(reply, call)
+        except Exception:  # noqa: BLE001 - a handler's fault must not end the connection
+            return self._failed(Failure(), call)
+
+    def _find(self, action: str) -> Handler:
+        handler = self._handlers.get(action)
+        if handler is not None:
+            return handler
+        if action in self.schemas.actions:
+            raise NotSupportedError(f"{action[:50]} is not supported from a charge point")
+        raise exceptions.NotImplementedError(f"{action[:50]} is no action of OCPP {self.version.name}")
+
+    def _encode(self, reply: Reply, call: Call) -> Outcome:
+        payload = self.schemas.keys.to_camel(vars(reply.payload))
+        return Outcome(frames.encode_result(call.message_id, payload), reply.decision)
+
+    def _failed(self, failure: Failure, call: Call) -> Outcome:
+        error = failure.value
+        if isinstance(error, StoreUnavailable):
+            failure.raiseException()
+        if isinstance(error, BadPayload):
+            code, description, details = error.code, error.description, {}
+        elif isinstance(error, OCPPError):
+            code, description, details = error.code, error.description, error.details
+        else:
+            _log.failure("a handler of {action} failed", failure, action=call.action)
+            code, description, details = InternalError.code, "the message could not be processed", {}
+        return Outcome(frames.encode_error(call.message_id, code, description, details), None, code)
+
+
+def _admit(action: str, request: Request) -> None:
+    """Refuse what comes before the registration was accepted (OCPP-J 1.6 errata 3.10: SecurityError)."""
+    registration = request.state.charge_point.registration
+    if registration == "Accepted" or action in _ALWAYS_TAKEN:
+        return
+    if registration == "Rejected" or action in _WAITS_FOR_REGISTRATION:
+        raise SecurityError(f"the registration of this charge point is {registration}")

@@ -1,0 +1,123 @@
+"""Which charge point has which session. One live session for each; the ledger hears of every end.
+
+A newcomer under an identity whose socket stands takes its place only if it has proved who it is, or if the old socket gives
+no sign of life. An old socket that closes late does not unregister the new one: sessions are compared, not identities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+
+from csms.chargepoint.session import CLOSE_POLICY, Session
+from csms.chargepoint.shared import Shared
+from csms.ledger import chargepoints
+from csms.ocppj.versions import Version
+from csms.store import queries
+from csms.store.errors import StoreError
+
+_log = Logger()
+
+
+class IdentityInUse(Exception):
+    """Another socket of this identity is alive, and the newcomer did not prove who it is."""
+
+
+class UnknownChargePoint(Exception):
+    """The operator wants only charge points that are known, and this one is not."""
+
+
+class Registry:
+    """The sessions of this daemon."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._sessions: dict[str, Session] = {}
+        self._arriving: set[str] = set()
+        self._recovering: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
+
+    def get(self, client_id: str) -> Session | None:
+        """Return the session of a charge point that is connected."""
+        return self._sessions.get(client_id)
+
+    async def admit(self, client_id: str, version: Version, *, authenticated: bool = False) -> Session:
+        """Return a new session for a charge point whose handshake is under way.
+
+        :raises IdentityInUse: see the module.
+        :raises UnknownChargePoint: it is not known, and unknown ones are rejected.
+        :raises StoreError: the ledger cannot be read.
+        """
+        if client_id in self._arriving or client_id in self._recovering:
+            raise IdentityInUse(client_id)
+        self._arriving.add(client_id)
+        try:
+            old = self._sessions.get(client_id)
+            if old is not None:
+                await self._displace(old, authenticated=authenticated)
+            state = await self._shared.ledger.read(
+                queries.charge_point_state, client_id, self._shared.unknown_chargepoints
+            )
+            if state.is_new and state.charge_point.registration == "Rejected":
+                raise UnknownChargePoint(client_id)
+            session = Session(self._shared, client_id, version, state)
+            self._sessions[client_id] = session
+        finally:
+            self._arriving.discard(client_id)
+        return session
+
+    async def allows_no_subprotocol(self, client_id: str) -> bool:
+        """Tell whether the operator lets a charge point come without a subprotocol.
+
+        :raises StoreError: the ledger cannot be read.
+        """
+        state = await self._shared.ledger.read(queries.charge_point_state, client_id, self._shared.unknown_chargepoints)
+        return bool(state.charge_point.allow_no_subprotocol)
+
+    async def _displace(self, old: Session, *, authenticated: bool) -> None:
+        transport = old.transport
+        if transport is not None and not old.ended and not authenticated and await transport.is_alive():
+            raise IdentityInUse(old.client_id)
+        old.close(CLOSE_POLICY, "replaced by a newer connection")
+        await self.discard(old, "connection replaced")
+
+    def discard(self, session: Session, reason: str) -> Deferred[None]:
+        """End a session whose socket is gone; fires when the ledger knows."""
+        return session.closed(reason).addCallback(self._forget, session)
+
+    def _forget(self, _result: None, session: Session) -> None:
+        if self._sessions.get(session.client_id) is session:
+            del self._sessions[session.client_id]
+
+    def discard_all(self, reason: str) -> Deferred[None]:
+        """End all sessions."""
+        return DeferredList([self.discard(session, reason) for session in self]).addCallback(lambda _: None)
+
+    async def recover(self, reason: str) -> int:
+        """Mark offline what the ledger takes for connected here but is not: after an unclean end, or a failed commit."""
+        recovered = 0
+        for client_id in await self._shared.ledger.read(queries.held_by, self._shared.gateway_id):
+            if client_id in self._sessions or client_id in self._arriving or not self._shared.ledger.available:
+                continue
+            self._recovering.add(client_id)
+            try:
+                state = await self._shared.ledger.read(
+                    queries.charge_point_state, client_id, self._shared.unknown_chargepoints
+                )
+                await self._shared.ledger.commit(
+                    chargepoints.disconnect(state, self._shared.context(None), reason=reason)
+                )
+                recovered += 1
+            except StoreError as error:
+                _log.warn("{client_id}: could not be marked offline: {error}", client_id=client_id, error=str(error))
+                break
+            finally:
+                self._recovering.discard(client_id)
+        return recovered

@@ -1,0 +1,56 @@
+"""What all sessions of a daemon share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from csms.chargepoint.dispatch import Dispatcher
+from csms.events.protocol import ProtocolEvent
+from csms.ledger.decision import Context, Decision
+from csms.ledger.state import Registration
+from csms.metrics import Counters
+from csms.ocppj.schemas import Mode
+from csms.ocppj.versions import Version
+
+
+class Ledger(Protocol):
+    """The part of the store that the live side needs."""
+
+    @property
+    def available(self) -> bool:
+        """Whether decisions can be committed, as far as is known."""
+
+    def commit(self, decision: Decision[Any]) -> Deferred[None]:
+        """Commit a decision; fails with `StoreUnavailable` where it did not happen."""
+
+    def read(self, query: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Run a query of `csms.store.queries` on a reader's thread."""
+
+
+@attrs.frozen(kw_only=True)
+class Shared:
+    """The collaborators of every session, and the operator's settings for them.
+
+    ``publish_protocol_event`` is None where that stream is switched off; it must return at once.
+    """
+
+    clock: IReactorTime
+    now: Callable[[], datetime]
+    new_event_id: Callable[[str, datetime], str]
+    gateway_id: str
+    ledger: Ledger
+    dispatchers: dict[Version, Dispatcher]
+    counters: Counters
+    publish_protocol_event: Callable[[ProtocolEvent], None] | None = None
+    unknown_chargepoints: Registration = "Accepted"
+    validation: Mode = "tolerant"
+
+    def context(self, message_id: str | None) -> Context:
+        """Return the circumstances of something that happens now."""
+        return Context(self.now(), message_id, self.gateway_id, self.new_event_id)

@@ -1,0 +1,243 @@
+"""Business events: what billing, dashboards and analytics subscribe to. Field names and units are promises to them.
+
+Energy is in kWh, power in kW, `meterStart`, `meterStop` and `currentMeter` in Wh, durations in minutes. A field that may be
+absent is `UNSET` then. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+Number = int | float
+Quality = Literal["good", "estimated", "clock_suspect"]
+
+
+class _Payload(Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    pass
+
+
+class Started(_Payload, frozen=True):
+    """A transaction started."""
+
+    transaction_id: int
+    connector_id: int
+    id_tag: str
+    meter_start: Number
+    start_time: datetime
+    status: Literal["started"] = "started"
+    current_meter: Number | UnsetType = UNSET
+
+
+class SignedValue(_Payload, frozen=True):
+    """A signed meter value, byte for byte as the charge point gave it."""
+
+    timestamp: datetime
+    value: str
+    context: str | UnsetType = UNSET
+    measurand: str | UnsetType = UNSET
+
+
+class Completed(_Payload, frozen=True):
+    """A transaction completed."""
+
+    transaction_id: int
+    connector_id: int
+    id_tag: str
+    meter_start: Number
+    meter_stop: Number
+    start_time: datetime
+    stop_time: datetime
+    energy_used: Number
+    duration: Number
+    reason: str
+    quality: Quality
+    status: Literal["completed"] = "completed"
+    current_meter: Number | UnsetType = UNSET
+    signed_data: list[SignedValue] | UnsetType = UNSET
+
+
+class OrphanStop(_Payload, frozen=True):
+    """A StopTransaction for a transaction that is not known here: kept, but of no session."""
+
+    transaction_id: int
+    stop_time: datetime
+    meter_stop: Number
+    id_tag: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class Measurement(_Payload, frozen=True):
+    """One measurand at one time."""
+
+    value: Number
+    unit: str
+    context: str | UnsetType = UNSET
+    location: str | UnsetType = UNSET
+    phase: str | UnsetType = UNSET
+    phases: dict[str, Number] | UnsetType = UNSET
+
+
+class MeterReading(_Payload, frozen=True):
+    """The meter values of one reading time."""
+
+    connector_id: int
+    timestamp: datetime
+    measurands: dict[str, Measurement]
+    transaction_id: int | UnsetType = UNSET
+    current_power: Number | UnsetType = UNSET
+    total_energy: Number | UnsetType = UNSET
+
+
+class StatusChanged(_Payload, frozen=True):
+    """A connector's status or error code changed; connector 0 is the station."""
+
+    connector_id: int
+    status: str
+    previous_status: str | UnsetType = UNSET
+    transaction_id: int | UnsetType = UNSET
+    error_code: str | UnsetType = UNSET
+    info: str | UnsetType = UNSET
+    vendor_id: str | UnsetType = UNSET
+    vendor_error_code: str | UnsetType = UNSET
+
+
+class CostBreakdown(_Payload, frozen=True):
+    """The parts of a cost before it is rounded."""
+
+    energy: Number
+    time: Number
+    session: Number
+
+
+class SessionCost(_Payload, frozen=True):
+    """The cost of a completed session."""
+
+    transaction_id: int
+    connector_id: int
+    id_tag: str
+    start_time: datetime
+    end_time: datetime
+    energy_consumed: Number
+    duration: Number
+    estimated_cost: Number
+    currency: str
+    pricing_model: str
+    energy_rate: Number
+    time_rate: Number
+    breakdown: CostBreakdown
+
+
+class Connected(_Payload, frozen=True):
+    """A charge point opened its socket."""
+
+    version: str
+    remote_address: str | UnsetType = UNSET
+
+
+class Disconnected(_Payload, frozen=True):
+    """A charge point's socket is gone; `reason` says how the daemon knows."""
+
+    reason: str
+    connected_since: datetime | UnsetType = UNSET
+
+
+class Booted(_Payload, frozen=True):
+    """A charge point sent BootNotification; `status` is what it was answered."""
+
+    status: str
+    vendor: str
+    model: str
+    serial_number: str | UnsetType = UNSET
+    firmware_version: str | UnsetType = UNSET
+
+
+class SecurityEvent(_Payload, frozen=True):
+    """A security event that a charge point told of."""
+
+    timestamp: datetime
+    tech_info: str | UnsetType = UNSET
+
+
+Payload = (
+    Started
+    | Completed
+    | OrphanStop
+    | MeterReading
+    | StatusChanged
+    | SessionCost
+    | Connected
+    | Disconnected
+    | Booted
+    | SecurityEvent
+)
+
+
+class BusinessEvent(Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    """The envelope. `event_id` names the event for ever; `sequence` grows by one for each charge point.
+
+    `causation_id` is the OCPP message id, null where no message caused the event.
+    """
+
+    timestamp: datetime
+    client_id: str
+    event_type: str
+    event_id: str
+    payload: Payload
+    sequence: int
+    gateway_id: str
+    causation_id: str | None
+    supersedes: str | UnsetType = UNSET
+
+
+class ConnectorState(_Payload, frozen=True):
+    """A connector in the retained state."""
+
+    connector_id: int
+    status: str
+    error_code: str | UnsetType = UNSET
+    transaction_id: int | UnsetType = UNSET
+
+
+class RunningTransaction(_Payload, frozen=True):
+    """A running transaction in the retained state."""
+
+    transaction_id: int
+    connector_id: int
+    id_tag: str
+    start_time: datetime
+
+
+class ChargePointNow(_Payload, frozen=True):
+    """The retained state of a charge point: what is true now.
+
+    `position` is the event log's when it was read: a state with a smaller one is older.
+    """
+
+    client_id: str
+    timestamp: datetime
+    online: bool
+    gateway_id: str
+    position: int
+    connectors: list[ConnectorState]
+    transactions: list[RunningTransaction]
+    version: str | UnsetType = UNSET
+    vendor: str | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    firmware_version: str | UnsetType = UNSET
+
+
+class GatewayStatus(Struct, frozen=True, rename="camel"):
+    """Birth and will of a daemon."""
+
+    online: bool
+    gateway_id: str | UnsetType = UNSET
+    version: str | UnsetType = UNSET
+    timestamp: datetime | UnsetType = UNSET
+
+
+encode = msgspec.json.Encoder().encode
+"""Encode an event as the bytes that are stored, and published as they are for ever."""

@@ -1,0 +1,61 @@
+"""MQTT topics. A charge point's identity becomes one topic level whatever characters it holds."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from csms.events import business as events
+
+_RESERVED = re.compile(r"[+#/%$\s\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]")
+_MAX_LEVEL_BYTES = 1024
+
+_FAMILIES: dict[type, str] = {
+    events.Started: "transactions",
+    events.Completed: "transactions",
+    events.MeterReading: "transactions",
+    events.OrphanStop: "transactions",
+    events.StatusChanged: "connectors",
+    events.SessionCost: "billing",
+    events.Connected: "chargepoints",
+    events.Disconnected: "chargepoints",
+    events.Booted: "chargepoints",
+    events.SecurityEvent: "security",
+}
+"""The topic family of each payload. By type, not by name: a charge point names its security events itself."""
+
+
+@lru_cache(maxsize=16384)
+def level(text: str) -> str:
+    """Return `text` as one topic level: `+ # / % $`, white space, control characters and non-characters percent-encoded."""
+    escaped = _RESERVED.sub(lambda found: "".join(f"%{byte:02X}" for byte in _utf8(found.group())), text)
+    return escaped.encode("utf-8")[:_MAX_LEVEL_BYTES].decode("utf-8", "ignore") or "%00"
+
+
+def _utf8(character: str) -> bytes:
+    return character.encode("utf-8", "surrogatepass")
+
+
+def business(event: events.BusinessEvent) -> str:
+    """Return the topic of a business event."""
+    return f"csms/{_FAMILIES[type(event.payload)]}/{level(event.client_id)}/{level(event.event_type)}"
+
+
+def state(client_id: str) -> str:
+    """Return the retained topic that says what is true of a charge point now."""
+    return f"csms/state/{level(client_id)}"
+
+
+def gateway_status(gateway_id: str) -> str:
+    """Return the retained topic of birth and will."""
+    return f"csms/gateways/{level(gateway_id)}/status"
+
+
+def protocol_message(client_id: str, action: str) -> str:
+    """Return the topic of a CALL, either direction."""
+    return f"ocpp/messages/{level(client_id)}/{level(action)}"
+
+
+def protocol_response(client_id: str, action: str) -> str:
+    """Return the topic of a CALLRESULT or CALLERROR, either direction."""
+    return f"ocpp/responses/{level(client_id)}/{level(action)}"

@@ -1,0 +1,55 @@
+"""What a handler is given beside the members of the message, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from attrs import field, frozen
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from csms.ledger.authorization import TagStatus
+from csms.ledger.cost import Tariff
+from csms.ledger.decision import Context, Decision
+from csms.ledger.state import ChargePointState
+
+Result = TypeVar("Result")
+
+
+class Request(Struct, gc=False):
+    """One CALL of a charge point: the state that it meets, its circumstances, and its payload as it came.
+
+    A handler names in ``deviations`` what it let pass though the specification does not.
+    """
+
+    state: ChargePointState
+    context: Context
+    payload: dict[str, Any]
+    deviations: list[str]
+
+
+class Reply(Struct, frozen=True, gc=False):
+    """A handler's answer: a call_result of the `ocpp` library, and the decision to commit before it leaves."""
+
+    payload: Any
+    decision: Decision[Any] | None = None
+
+
+class Reads(Protocol):
+    """The part of the store that handlers need."""
+
+    def read(self, query: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
+        """Run a query of `csms.store.queries` on a reader's thread."""
+
+    def new_transaction_id(self) -> int | Deferred[int]:
+        """Return a transaction id that was never given before."""
+
+
+@frozen
+class Policy:
+    """What the operator's settings say about answers."""
+
+    heartbeat_interval_s: int = 300
+    unknown_tags: TagStatus = "Accepted"
+    tariff: Tariff = field(factory=Tariff)

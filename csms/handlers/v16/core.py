@@ -1,0 +1,201 @@
+"""The Core profile of OCPP 1.6, charge point to central system (§4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ocpp.routing import on
+from ocpp.v16 import call_result
+from ocpp.v16.enums import Action, DataTransferStatus, Reason
+from twisted.internet.defer import Deferred
+
+from csms.handlers.request import Policy, Reads, Reply, Request
+from csms.handlers.v16 import values as v16
+from csms.handlers.v16.meter_values import meter_values
+from csms.handlers.v16.values import id_tag_info, instant, meter_wh, wire_time
+from csms.ledger import chargepoints, connectors, readings, transactions
+from csms.ledger.authorization import IdTag, authorize
+from csms.ledger.readings import NOTHING_KNOWN, Known
+from csms.ledger.state import Transaction
+from csms.store import queries
+
+
+class Core:
+    """Authorize, BootNotification, DataTransfer, Heartbeat, MeterValues, Start-, Stop-, StatusNotification."""
+
+    def __init__(self, reads: Reads, policy: Policy) -> None:
+        self._reads = reads
+        self._policy = policy
+
+    @on(Action.authorize)
+    def on_authorize(self, request: Request, id_tag: str) -> Deferred[Reply]:
+        """Answer Authorize (§4.1) by the tag's status and expiry."""
+
+        def answer(tag: IdTag | None) -> Reply:
+            info = authorize(tag, self._policy.unknown_tags, request.context.now)
+            return Reply(call_result.Authorize(id_tag_info=id_tag_info(info)))
+
+        return self._reads.read(queries.id_tag, id_tag).addCallback(answer)
+
+    @on(Action.boot_notification)
+    def on_boot_notification(
+        self, request: Request, charge_point_vendor: str, charge_point_model: str, **members: Any
+    ) -> Reply:
+        """Answer BootNotification (§4.2) with the registration that the operator gave."""
+        decision = chargepoints.boot(
+            request.state,
+            request.context,
+            vendor=charge_point_vendor,
+            model=charge_point_model,
+            serial_number=members.get("charge_point_serial_number") or members.get("charge_box_serial_number"),
+            firmware_version=members.get("firmware_version"),
+        )
+        payload = call_result.BootNotification(
+            current_time=wire_time(request.context.now),
+            interval=self._policy.heartbeat_interval_s,
+            status=decision.answer,
+        )
+        return Reply(payload, decision)
+
+    @on(Action.data_transfer)
+    def on_data_transfer(self, request: Request, **_members: Any) -> Reply:
+        """Answer DataTransfer (§4.3): no vendor is known here; the message is kept."""
+        decision = chargepoints.keep(request.state, request.context, kind=Action.data_transfer, body=request.payload)
+        return Reply(call_result.DataTransfer(status=DataTransferStatus.unknown_vendor_id), decision)
+
+    @on(Action.heartbeat)
+    def on_heartbeat(self, request: Request) -> Reply:
+        """Answer Heartbeat (§4.6)."""
+        return Reply(call_result.Heartbeat(current_time=wire_time(request.context.now)))
+
+    @on(Action.meter_values)
+    def on_meter_values(
+        self, request: Request, connector_id: int, meter_value: list[dict[str, Any]], **members: Any
+    ) -> Reply | Deferred[Reply]:
+        """Answer MeterValues (§4.7)."""
+        connector_id = int(connector_id)
+        values = meter_values(request, meter_value)
+        number = v16.transaction_id(members.get("transaction_id"))
+        running = request.state.running.get(number) if number is not None else None
+
+        def answer(found: tuple[Transaction | None, Known]) -> Reply:
+            decision = readings.meter_values(
+                request.state,
+                request.context,
+                connector_id=connector_id,
+                transaction=running or found[0],
+                readings=values,
+                known=found[1],
+            )
+            return Reply(call_result.MeterValues(), decision)
+
+        elsewhere = number if running is None else None
+        if elsewhere is None and not readings.may_be_known(request.state, connector_id, values):
+            return answer((None, NOTHING_KNOWN))
+        times = [value.instant.at for value in values]
+        client_id = request.state.charge_point.client_id
+        return self._reads.read(queries.readings_context, client_id, elsewhere, times).addCallback(answer)
+
+    @on(Action.start_transaction)
+    def on_start_transaction(
+        self, request: Request, connector_id: int, id_tag: str, meter_start: float, timestamp: str, **members: Any
+    ) -> Deferred[Reply]:
+        """Answer StartTransaction (§4.8).
+
+        A transaction is stored whatever its tag: where it was started offline, the energy flows. The answer tells the tag's
+        true status.
+        """
+        start = transactions.StartRequest(
+            connector_id=int(connector_id),
+            id_tag=id_tag,
+            meter_start_wh=meter_wh(meter_start),
+            instant=instant(request, timestamp),
+            reservation_id=members.get("reservation_id"),
+        )
+
+        def answer(number: int, tag: IdTag | None, earlier: Transaction | None) -> Reply:
+            decision = transactions.start(
+                request.state,
+                request.context,
+                start,
+                transaction_id=number,
+                earlier=earlier,
+                tariff=self._policy.tariff,
+            )
+            info = authorize(tag, self._policy.unknown_tags, request.context.now)
+            payload = call_result.StartTransaction(transaction_id=decision.answer, id_tag_info=id_tag_info(info))
+            return Reply(payload, decision)
+
+        def number_it(found: tuple[IdTag | None, Transaction | None]) -> Reply | Deferred[Reply]:
+            number = self._reads.new_transaction_id()
+            if isinstance(number, int):
+                return answer(number, *found)
+            return number.addCallback(answer, *found)
+
+        client_id = request.state.charge_point.client_id
+        return self._reads.read(queries.start_context, client_id, start).addCallback(number_it)
+
+    @on(Action.status_notification)
+    def on_status_notification(
+        self, request: Request, connector_id: int, error_code: str, status: str, **members: Any
+    ) -> Reply:
+        """Answer StatusNotification (§4.9)."""
+        decision = connectors.status(
+            request.state,
+            request.context,
+            connector_id=int(connector_id),
+            status=status,
+            error_code=error_code,
+            instant=instant(request, members.get("timestamp")),
+            info=members.get("info"),
+            vendor_id=members.get("vendor_id"),
+            vendor_error_code=members.get("vendor_error_code"),
+        )
+        return Reply(call_result.StatusNotification(), decision)
+
+    @on(Action.stop_transaction)
+    def on_stop_transaction(
+        self,
+        request: Request,
+        meter_stop: float,
+        timestamp: str,
+        transaction_id: float,  # the member's own name
+        **members: Any,
+    ) -> Deferred[Reply]:
+        """Answer StopTransaction (§4.10): always, or the charge point's queue would stand still for ever."""
+        number = v16.transaction_id(transaction_id)
+        running = request.state.running.get(number) if number is not None else None
+        tag_text = members.get("id_tag")
+        values = meter_values(request, members.get("transaction_data") or ())
+        stop = transactions.StopRequest(
+            transaction_id=int(transaction_id),
+            meter_stop_wh=meter_wh(meter_stop),
+            instant=instant(request, timestamp),
+            reason=members.get("reason") or Reason.local,
+            id_tag=tag_text,
+            readings=values,
+        )
+
+        def answer(found: tuple[Transaction | None, IdTag | None, Known]) -> Reply:
+            elsewhere, tag, known = found
+            decision = transactions.stop(
+                request.state,
+                request.context,
+                stop,
+                transaction=running or elsewhere,
+                known=known,
+                tariff=self._policy.tariff,
+                body=request.payload,
+            )
+            info = None
+            if tag_text is not None:
+                info = id_tag_info(authorize(tag, self._policy.unknown_tags, request.context.now))
+            return Reply(call_result.StopTransaction(id_tag_info=info), decision)
+
+        return self._reads.read(
+            queries.stop_context,
+            request.state.charge_point.client_id,
+            number if running is None else None,
+            tag_text,
+            [value.instant.at for value in values],
+        ).addCallback(answer)

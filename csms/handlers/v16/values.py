@@ -1,0 +1,51 @@
+"""Values of OCPP 1.6 messages that need care before the ledger may see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from csms.handlers.request import Request
+from csms.ledger import clock
+from csms.ledger.authorization import TagInfo
+from csms.ledger.clock import Instant
+from csms.ledger.transactions import UNKNOWN_METER
+
+_LARGEST_METER_WH = 10**13
+_LARGEST_TRANSACTION_ID = 2**31 - 1
+
+
+def instant(request: Request, text: str | None) -> Instant:
+    """Return a time of the charge point; one that is not to be believed is named as a deviation."""
+    at = clock.judge(text, request.context.now)
+    if at.suspect:
+        request.deviations.append(f"timestamp: {str(text)[:40]!r} is not to be believed, the time of arrival stands in")
+    return at
+
+
+def wire_time(at: datetime) -> str:
+    """Return a time as OCPP writes it: UTC, milliseconds (OCPP 1.6 §3.14)."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def meter_wh(value: float) -> Decimal:
+    """Return a meter value exactly; one that no meter could show is unknown, as is a negative one."""
+    wh = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    return wh if 0 <= wh <= _LARGEST_METER_WH else UNKNOWN_METER
+
+
+def transaction_id(value: float | None) -> int | None:
+    """Return a transaction id, None where none is meant: absent, 0, -1, or beyond 32 bits."""
+    if value is None or not 0 < value <= _LARGEST_TRANSACTION_ID or value != int(value):
+        return None
+    return int(value)
+
+
+def id_tag_info(info: TagInfo) -> dict[str, Any]:
+    """Return the idTagInfo of an answer (OCPP 1.6 §7.27)."""
+    return {
+        "status": info.status,
+        "expiry_date": wire_time(info.expiry_date) if info.expiry_date is not None else None,
+        "parent_id_tag": info.parent_id_tag,
+    }

@@ -1,0 +1,107 @@
+"""The life of a charge point: connected, booted, disconnected; and messages that are only kept."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from csms.events.business import Booted, Connected, Disconnected, SecurityEvent
+from csms.ledger.clock import Instant
+from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.state import ChargePointState, Record, Registration
+
+
+def connect(state: ChargePointState, context: Context, *, version: str, remote_address: str | None) -> Decision[None]:
+    """A socket is open. Where an unclean end left an earlier one standing, that one is told to be gone first."""
+    draft = Draft(state, context)
+    if state.charge_point.gateway_id is not None:
+        _mark_offline(draft, context, "connection replaced")
+    charge_point = replace(
+        draft.state.charge_point, gateway_id=context.gateway_id, version=version, connected_since=context.now
+    )
+    draft.state = replace(draft.state, charge_point=charge_point)
+    draft.change(charge_point)
+    draft.emit("connected", Connected(version=version, remote_address=remote_address or UNSET))
+    return draft.decide(None)
+
+
+def disconnect(state: ChargePointState, context: Context, *, reason: str) -> Decision[None]:
+    """The socket is gone."""
+    if state.charge_point.gateway_id is None:
+        return Decision(None, state)
+    draft = Draft(state, context)
+    _mark_offline(draft, context, reason)
+    draft.change(draft.state.charge_point)
+    return draft.decide(None)
+
+
+def _mark_offline(draft: Draft, context: Context, reason: str) -> None:
+    charge_point = draft.state.charge_point
+    since = charge_point.connected_since
+    draft.state = replace(
+        draft.state,
+        charge_point=replace(charge_point, gateway_id=None, connected_since=None, disconnected_at=context.now),
+    )
+    draft.emit("disconnected", Disconnected(reason=reason, connected_since=since or UNSET))
+
+
+def boot(
+    state: ChargePointState,
+    context: Context,
+    *,
+    vendor: str,
+    model: str,
+    serial_number: str | None,
+    firmware_version: str | None,
+) -> Decision[Registration]:
+    """Take a BootNotification (OCPP 1.6 §4.2); the answer is the registration that the operator gave."""
+    charge_point = replace(
+        state.charge_point,
+        vendor=vendor,
+        model=model,
+        serial_number=serial_number,
+        firmware_version=firmware_version,
+        booted_at=context.now,
+    )
+    draft = Draft(replace(state, charge_point=charge_point), context)
+    draft.change(charge_point)
+    draft.emit(
+        "booted",
+        Booted(
+            status=charge_point.registration,
+            vendor=vendor,
+            model=model,
+            serial_number=serial_number or UNSET,
+            firmware_version=firmware_version or UNSET,
+        ),
+    )
+    return draft.decide(charge_point.registration)
+
+
+def keep(state: ChargePointState, context: Context, *, kind: str, body: object) -> Decision[None]:
+    """Keep a message that changes nothing else."""
+    draft = Draft(state, context)
+    draft.change(record(state, context, kind, body))
+    return draft.decide(None)
+
+
+def security_event(
+    state: ChargePointState, context: Context, *, event_type: str, instant: Instant, tech_info: str | None, body: object
+) -> Decision[None]:
+    """Take a SecurityEventNotification (security whitepaper A01): it is kept and published under its own type."""
+    draft = Draft(state, context)
+    draft.change(record(state, context, "SecurityEventNotification", body))
+    draft.emit(event_type, SecurityEvent(timestamp=instant.at, tech_info=tech_info or UNSET))
+    return draft.decide(None)
+
+
+def record(state: ChargePointState, context: Context, kind: str, body: object) -> Record:
+    """Return the row that keeps a message."""
+    return Record(
+        client_id=state.charge_point.client_id,
+        received_at=context.now,
+        kind=kind,
+        message_id=context.message_id,
+        body=msgspec.json.encode(body),
+    )

@@ -1,0 +1,67 @@
+"""What a session costs: exact decimals, rounded once, half up, to the currency's minor unit."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from msgspec import Struct
+
+_MINOR_DIGITS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+}
+"""ISO 4217 exponents that are not 2."""
+
+
+class Tariff(Struct, frozen=True):
+    """Rates in ``currency``: per kWh, per minute and per session."""
+
+    currency: str = "EUR"
+    energy_rate: Decimal = Decimal(0)
+    time_rate: Decimal = Decimal(0)
+    session_fee: Decimal = Decimal(0)
+
+    @property
+    def pricing_model(self) -> str:
+        """Which of the rates make the price: ``energy``, ``time`` and ``session`` joined by ``+``, or ``free``."""
+        rates = {"energy": self.energy_rate, "time": self.time_rate, "session": self.session_fee}
+        return "+".join(name for name, rate in rates.items() if rate) or "free"
+
+
+class Cost(Struct, frozen=True):
+    """A cost and its parts before rounding."""
+
+    total: Decimal
+    energy: Decimal
+    time: Decimal
+    session: Decimal
+
+
+def cost(tariff: Tariff, energy_wh: Decimal, seconds: Decimal) -> Cost:
+    """Return the cost of a session."""
+    energy = energy_wh / 1000 * tariff.energy_rate
+    time = seconds / 60 * tariff.time_rate
+    unit = Decimal(1).scaleb(-_MINOR_DIGITS.get(tariff.currency, 2))
+    total = (energy + time + tariff.session_fee).quantize(unit, ROUND_HALF_UP)
+    return Cost(total, energy, time, tariff.session_fee)

@@ -1,0 +1,176 @@
+"""Meter readings: which transaction they belong to, and what they add to it (OCPP 1.6 §4.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+
+from msgspec import UNSET, json
+from msgspec.structs import replace
+
+from csms.events.business import MeterReading, SignedValue
+from csms.ledger import energy
+from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.metering import POWER, REGISTER, Digest, MeterValue
+from csms.ledger.state import ChargePointState, MeterProgress, Reading, Transaction
+
+Known = frozenset[tuple[datetime, bytes]]
+"""Readings that are stored already, by time and samples."""
+
+NOTHING_KNOWN: Known = frozenset()
+STATION = 0
+_MAX_SIGNED = 64
+_encode = json.Encoder().encode
+
+
+def meter_values(
+    state: ChargePointState,
+    context: Context,
+    *,
+    connector_id: int,
+    transaction: Transaction | None,
+    readings: Sequence[MeterValue],
+    known: Known,
+) -> Decision[None]:
+    """Take MeterValues.
+
+    ``transaction`` is the one that they name, if this charge point has it. Without one they belong to the transaction that
+    ran on the connector at their time; connector 0 is the station, and a connector's values never belong to another's.
+    """
+    draft = Draft(state, context)
+    if transaction is not None and transaction.connector_id == connector_id:
+        _take(draft, context, connector_id, transaction, readings, known)
+        return draft.decide(None)
+    for owner, group in groupby(readings, key=lambda reading: _ran_at(state, connector_id, reading.instant.at)):
+        running = draft.state.running.get(owner) if owner is not None else None
+        _take(draft, context, connector_id, running or owner, list(group), known)
+    return draft.decide(None)
+
+
+def _take(
+    draft: Draft,
+    context: Context,
+    connector_id: int,
+    owner: Transaction | int | None,
+    readings: Sequence[MeterValue],
+    known: Known,
+) -> None:
+    after = take_readings(draft, context.now, connector_id, owner, readings, known)
+    if after is not None and after is not owner and after.status == "active":
+        draft.change(
+            MeterProgress(
+                transaction_id=after.transaction_id, meter=after.meter, quality=after.quality, signed=after.signed
+            )
+        )
+        draft.state = replace(draft.state, running={**draft.state.running, after.transaction_id: after})
+
+
+def may_be_known(state: ChargePointState, connector_id: int, readings: Sequence[MeterValue]) -> bool:
+    """Tell whether the store has to be asked for readings of the same times: a message may have come again."""
+    latest = state.latest_reading.get(connector_id, state.readings_known_since)
+    return any(reading.instant.at <= latest for reading in readings)
+
+
+def take_readings(
+    draft: Draft,
+    now: datetime,
+    connector_id: int,
+    owner: Transaction | int | None,
+    readings: Sequence[MeterValue],
+    known: Known,
+) -> Transaction | None:
+    """Add readings to a draft, leaving out those that are known; return their transaction with what they added.
+
+    ``owner`` is the transaction that they belong to, or only its id where it has ended, or None. One that is completed
+    keeps its readings, but its energy is settled. The caller has the returned transaction written.
+    """
+    transaction = owner if isinstance(owner, Transaction) else None
+    transaction_id = owner.transaction_id if isinstance(owner, Transaction) else owner
+    latest = draft.state.latest_reading.get(connector_id)
+    register = draft.state.registers.get(connector_id)
+    for reading in readings:
+        at, contents = reading.instant.at, reading.contents
+        samples = _encode(reading.samples)
+        if (at, samples) in known:
+            continue
+        if transaction is not None and transaction.status != "completed":
+            transaction = _progress(transaction, contents, at)
+        energy_wh = contents.registers[-1][1] if contents.registers else None
+        draft.change(
+            Reading(
+                client_id=draft.state.charge_point.client_id,
+                connector_id=connector_id,
+                transaction_id=transaction_id,
+                taken_at=at,
+                received_at=now,
+                energy_wh=energy_wh,
+                samples=samples,
+            )
+        )
+        if contents.measurands:
+            draft.emit("meter_reading", _event(connector_id, transaction_id, contents, at))
+        if latest is None or at >= latest:
+            latest, register = at, energy_wh if energy_wh is not None else register
+    _remember(draft, connector_id, latest, register)
+    return transaction
+
+
+def _remember(draft: Draft, connector_id: int, latest: datetime | None, register: Decimal | None) -> None:
+    state = draft.state
+    if latest is not None and latest != state.latest_reading.get(connector_id):
+        since = max(latest, state.readings_known_since)
+        state = replace(state, latest_reading={**state.latest_reading, connector_id: since})
+    if register is not None:
+        state = replace(state, registers={**state.registers, connector_id: register})
+    draft.state = state
+
+
+def _progress(transaction: Transaction, contents: Digest, at: datetime) -> Transaction:
+    meter = transaction.meter
+    for context, register_wh in contents.registers:
+        meter = energy.read(meter, register_wh, at, context)
+    for context, energy_wh in contents.intervals:
+        meter = energy.read_interval(meter, energy_wh, at, context)
+    if meter is transaction.meter and not contents.signed:
+        return transaction
+    return replace(transaction, meter=meter, signed=_add_signed(transaction.signed, contents.signed))
+
+
+def _add_signed(have: tuple[SignedValue, ...], new: list[SignedValue]) -> tuple[SignedValue, ...]:
+    """Add signed values, each once; of very many the first and the latest are kept, the rest is in the readings."""
+    if not new:
+        return have
+    together = (*have, *(value for value in new if value not in have))
+    return together if len(together) <= _MAX_SIGNED else (together[0], *together[1 - _MAX_SIGNED :])
+
+
+def _event(connector_id: int, transaction_id: int | None, contents: Digest, at: datetime) -> MeterReading:
+    measurands = contents.measurands
+    power, register = measurands.get(POWER), measurands.get(REGISTER)
+    return MeterReading(
+        connector_id=connector_id,
+        timestamp=at,
+        measurands=measurands,
+        transaction_id=transaction_id if transaction_id is not None else UNSET,
+        current_power=power.value if power is not None else UNSET,
+        total_energy=register.value if register is not None else UNSET,
+    )
+
+
+def _ran_at(state: ChargePointState, connector_id: int, at: datetime) -> int | None:
+    """Return the id of the transaction that ran on a connector at a time: a running one, or the last that ended."""
+    if connector_id == STATION:
+        return None
+    candidates = [
+        transaction
+        for transaction in state.running.values()
+        if transaction.connector_id == connector_id and transaction.start_time <= at
+    ]
+    if candidates:
+        return max(candidates, key=lambda transaction: transaction.start_time).transaction_id
+    finished = state.finished.get(connector_id)
+    if finished is not None and finished.start_time <= at <= finished.stop_time:
+        return finished.transaction_id
+    return None

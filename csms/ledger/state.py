@@ -1,0 +1,135 @@
+"""What the ledger knows of one charge point. Each of the structures but the last is also a row of the store.
+
+All of them are frozen: a rule returns new ones, and they take effect when they are committed. Energies are Wh, times UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+from csms.events.business import Quality, SignedValue
+from csms.ledger.energy import EnergyMeter
+
+Registration = Literal["Accepted", "Pending", "Rejected"]
+TransactionStatus = Literal["active", "completed", "closed"]
+
+
+class ChargePoint(Struct, frozen=True, kw_only=True):
+    """A charge point: who it is, what the operator allows it, and where it is connected now."""
+
+    client_id: str
+    registration: Registration
+    validation: str | None = None
+    allow_no_subprotocol: bool = False
+    vendor: str | None = None
+    model: str | None = None
+    serial_number: str | None = None
+    firmware_version: str | None = None
+    booted_at: datetime | None = None
+    gateway_id: str | None = None
+    """The daemon that holds its socket, None while it is offline."""
+    version: str | None = None
+    connected_since: datetime | None = None
+    disconnected_at: datetime | None = None
+
+
+class Connector(Struct, frozen=True, kw_only=True):
+    """A connector as its last StatusNotification left it; connector 0 is the station."""
+
+    client_id: str
+    connector_id: int
+    status: str
+    error_code: str
+    info: str | None = None
+    vendor_id: str | None = None
+    vendor_error_code: str | None = None
+    changed_at: datetime
+
+
+class Transaction(Struct, frozen=True, kw_only=True):
+    """A transaction. ``closed`` means that the daemon or an operator ended it, without the charge point's word."""
+
+    transaction_id: int
+    client_id: str
+    connector_id: int
+    id_tag: str
+    status: TransactionStatus
+    start_time: datetime
+    station_start: str
+    """The start as the charge point's own text: a StartTransaction that comes again is known by it."""
+    meter_start_wh: Decimal
+    meter: EnergyMeter
+    quality: Quality = "good"
+    reservation_id: int | None = None
+    stop_time: datetime | None = None
+    meter_stop_wh: Decimal | None = None
+    energy_wh: Decimal | None = None
+    reason: str | None = None
+    stop_id_tag: str | None = None
+    cost: Decimal | None = None
+    currency: str | None = None
+    completed_event_id: str | None = None
+    cost_event_id: str | None = None
+    signed: tuple[SignedValue, ...] = ()
+
+
+class MeterProgress(Struct, frozen=True, kw_only=True):
+    """The part of a running transaction that each meter reading changes."""
+
+    transaction_id: int
+    meter: EnergyMeter
+    quality: Quality
+    signed: tuple[SignedValue, ...]
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """The raw meter values of one reading time; ``samples`` is their JSON."""
+
+    client_id: str
+    connector_id: int
+    transaction_id: int | None
+    taken_at: datetime
+    received_at: datetime
+    energy_wh: Decimal | None
+    samples: bytes
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """A message that has no row of its own but must not be lost; ``body`` is its payload's JSON."""
+
+    client_id: str
+    received_at: datetime
+    kind: str
+    message_id: str | None
+    body: bytes
+
+
+class Finished(Struct, frozen=True, gc=False):
+    """The last transaction that ended on a connector: closing meter values still belong to it."""
+
+    transaction_id: int
+    start_time: datetime
+    stop_time: datetime
+
+
+class ChargePointState(Struct, frozen=True, kw_only=True):
+    """All that rules need of a charge point, held in memory while it is connected."""
+
+    charge_point: ChargePoint
+    is_new: bool = False
+    """Whether the store did not know it when it connected."""
+    sequence: int
+    """Of its latest event."""
+    readings_known_since: datetime
+    """The time of the latest reading in the store when this state was read: later ones are new, a message that came
+    again brings earlier ones."""
+    connectors: dict[int, Connector] = {}
+    running: dict[int, Transaction] = {}
+    finished: dict[int, Finished] = {}
+    latest_reading: dict[int, datetime] = {}
+    registers: dict[int, Decimal] = {}
+    """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

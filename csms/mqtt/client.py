@@ -1,0 +1,441 @@
+"""The MQTT client: the only module that imports paho.
+
+One thread of a pool owns paho for good: it connects, publishes what its feeds have, and takes acknowledgements. The reactor
+never calls paho. Each connection is a new, clean session with a client of its own; what was in flight on an old one is the
+feeds' business.
+
+Run as ``python -m csms.mqtt.client HOST PORT TOPIC…`` it subscribes and prints each message as a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Literal, Protocol
+
+from attrs import define, field, frozen
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+_log = Logger()
+_KEEPALIVE_S = 30
+_CONNECT_TIMEOUT_S = 5.0
+_FIRST_BACKOFF_S = 1.0
+_LAST_BACKOFF_S = 60.0
+_TICK_S = 1.0
+_MAX_IN_FLIGHT = 40
+_UNSUPPORTED_VERSION = 0x84
+_USER_PROPERTY = 0x26
+_CONTENT_TYPE = 0x03
+
+
+@frozen
+class Broker:
+    """Where the broker is and how to log in to it."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+
+
+@frozen
+class Retained:
+    """A retained message that the daemon says about itself."""
+
+    topic: str
+    payload: bytes
+
+
+class Link(Protocol):
+    """A connection to the broker, as a feed sees it."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether what was published so far has gone to the socket."""
+
+    @property
+    def window(self) -> int:
+        """How many messages with QoS above 0 may be unacknowledged."""
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: Sequence[tuple[str, str]] = ()
+    ) -> int:
+        """Publish, and return the packet id. Raises `Unpublishable` where this message can never be."""
+
+
+class Feed(Protocol):
+    """Something that has messages to publish; called on the client's thread only."""
+
+    def begin(self, link: Link) -> None:
+        """A connection stands."""
+
+    def pump(self, link: Link) -> bool:
+        """Publish what there is, as far as the link takes it; tell whether there may be more at once."""
+
+    def acknowledged(self, packet_id: int, reason: int) -> None:
+        """The broker acknowledged a message with a reason code, 0 for success."""
+
+    def end(self) -> None:
+        """The connection is gone."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything was delivered."""
+
+
+class Unpublishable(ValueError):
+    """A message that no broker will take."""
+
+
+class HoldDelivery(Exception):
+    """The broker refuses for a reason that passes (not authorized, quota): try again on a new connection, later."""
+
+
+class _Packed:
+    """MQTT 5 properties as bytes: content type and user properties. paho asks only for ``pack``."""
+
+    def __init__(self, properties: Sequence[tuple[str, str]]) -> None:
+        packed = bytearray((_CONTENT_TYPE,)) + _text("application/json")
+        for name, value in properties:
+            packed.append(_USER_PROPERTY)
+            packed += _text(name) + _text(value)
+        self._bytes = _variable_length(len(packed)) + packed
+
+    def pack(self) -> bytes:
+        return bytes(self._bytes)
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()[:65535]
+    return len(encoded).to_bytes(2) + encoded
+
+
+def _variable_length(number: int) -> bytes:
+    encoded = bytearray()
+    while True:
+        number, byte = divmod(number, 128)
+        encoded.append(byte | (0x80 if number else 0))
+        if not number:
+            return bytes(encoded)
+
+
+@define(eq=False)
+class _PahoLink:
+    """One clean MQTT session."""
+
+    client: paho.Client
+    is_v5: bool
+    connected: bool = False
+    gone: str | None = None
+    refused: int | None = None
+    window: int = _MAX_IN_FLIGHT
+
+    @property
+    def writable(self) -> bool:
+        return not self.client.want_write()
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: Sequence[tuple[str, str]] = ()
+    ) -> int:
+        packed = _Packed(properties) if self.is_v5 and properties else None
+        try:
+            info = self.client.publish(topic, payload, qos, retain, packed)
+        except (ValueError, UnicodeError) as error:
+            raise Unpublishable(str(error)) from error
+        if info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
+            self.gone = self.gone or "no connection"
+        return int(info.mid)
+
+
+class MqttClient:
+    """Keeps a connection to the broker and lets feeds publish over it, on a thread of its own.
+
+    ``random`` returns a number from 0 to 1; ``birth`` is asked for at each connection, ``will`` is said by the broker when
+    the connection dies, and by the client itself when it leaves.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        feeds: Sequence[Feed],
+        *,
+        birth: Callable[[], Retained],
+        will: Retained,
+        random: Callable[[], float],
+    ) -> None:
+        self._broker = broker
+        self._feeds = feeds
+        self._birth = birth
+        self._will = will
+        self._random = random
+        self._pool = ThreadPool(1, 1, "mqtt")
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._awake = False
+        self._stop_at: float | None = None
+        self._v5 = broker.protocol != "3.1.1"
+        self._trouble: str | None = None
+        self.connected = False
+
+    def start(self) -> None:
+        """Start the thread; the broker need not be there."""
+        self._pool.start()
+        self._pool.callInThread(self._run)
+
+    def request_stop(self, flush_s: float) -> None:
+        """Ask the thread to deliver what the broker takes within a time, to say goodbye, and to end."""
+        self._stop_at = time.monotonic() + flush_s
+        self.wake()
+
+    def join(self) -> None:
+        """Wait until the thread has ended; blocks."""
+        self._pool.stop()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def wake(self) -> None:
+        """Tell the thread that a feed has something; may be called from any thread."""
+        if not self._awake:
+            self._awake = True
+            with suppress(OSError):
+                self._wake_writer.send(b"\0")
+
+    # What follows runs on the client's thread.
+
+    def _run(self) -> None:
+        failures = 0
+        while self._stop_at is None:
+            try:
+                served = self._serve_one_connection()
+            except Exception:  # noqa: BLE001 - the thread must outlive whatever happened
+                _log.failure("the MQTT connection failed")
+                served = False
+            failures = 0 if served else failures + 1
+            if self._stop_at is None and not (failures == 1 and self._fall_back):
+                self._sleep(self._backoff_s(failures))
+
+    def _backoff_s(self, failures: int) -> float:
+        longest: float = min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(failures, 10))
+        return _FIRST_BACKOFF_S + (longest - _FIRST_BACKOFF_S) * self._random()
+
+    @property
+    def _fall_back(self) -> bool:
+        return self._broker.protocol == "auto" and not self._v5
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._stop_at is None and (left := until - time.monotonic()) > 0:
+            select.select([self._wake_reader], [], [], left)
+            self._drain_wake()
+
+    def _drain_wake(self) -> None:
+        with suppress(BlockingIOError):
+            self._wake_reader.recv(4096)
+        # Only now: a wake between the two would otherwise be lost.
+        self._awake = False
+
+    def _serve_one_connection(self) -> bool:
+        link = self._connect()
+        if link is None:
+            return False
+        try:
+            self.connected = True
+            self._trouble = None
+            _log.info(
+                "connected to the MQTT broker {host}:{port} with MQTT {version}",
+                host=self._broker.host,
+                port=self._broker.port,
+                version="5" if link.is_v5 else "3.1.1",
+            )
+            birth = self._birth()
+            link.publish(birth.topic, birth.payload, qos=1, retain=True)
+            for feed in self._feeds:
+                feed.begin(link)
+            self._serve(link)
+            self._leave(link)
+        except HoldDelivery as hold:
+            self._say("the MQTT broker refuses events for now: {reason}", str(hold))
+            return False
+        finally:
+            self.connected = False
+            for feed in self._feeds:
+                feed.end()
+            self._abandon(link)
+        if link.gone:
+            self._say("lost the MQTT broker: {reason}", link.gone)
+        return True
+
+    def _say(self, text: str, reason: str) -> None:
+        """Log trouble when it changes, not at each attempt."""
+        if self._trouble != reason:
+            self._trouble = reason
+            _log.warn(text, reason=reason)
+
+    def _connect(self) -> _PahoLink | None:
+        broker = self._broker
+        link = self._new_link()
+        try:
+            link.client.connect(broker.host, broker.port, keepalive=_KEEPALIVE_S)
+            deadline = time.monotonic() + _CONNECT_TIMEOUT_S
+            while not link.connected and link.gone is None and link.refused is None:
+                if time.monotonic() > deadline:
+                    link.gone = "no answer to CONNECT"
+                self._turn(link, 0.2)
+        except (OSError, ValueError) as error:
+            self._abandon(link)
+            self._say("cannot reach the MQTT broker: {reason}", f"{broker.host}:{broker.port}: {error}")
+            return None
+        if link.connected and link.gone is None:
+            return link
+        self._abandon(link)
+        # A broker of 3.1.1 may answer a CONNECT of 5 with a code, or just hang up.
+        if broker.protocol == "auto":
+            said_no = link.refused in (None, _UNSUPPORTED_VERSION, 1)
+            self._v5 = not self._v5 if said_no else self._v5
+        code = f"refused with code {link.refused}" if link.refused is not None else link.gone
+        self._say("cannot connect to the MQTT broker: {reason}", f"{broker.host}:{broker.port}: {code}")
+        return None
+
+    def _new_link(self) -> _PahoLink:
+        broker = self._broker
+        version = MQTTProtocolVersion.MQTTv5 if self._v5 else MQTTProtocolVersion.MQTTv311
+        options: dict[str, Any] = {} if self._v5 else {"clean_session": True}
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=broker.client_id,
+            protocol=version,
+            reconnect_on_failure=False,
+            **options,
+        )
+        client.connect_timeout = _CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(0)  # the window is the feeds' own
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        if broker.tls:
+            client.tls_set(broker.ca, broker.certificate, broker.key, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+        client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
+        link = _PahoLink(client, self._v5)
+
+        def on_connect(_client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
+            if reason.is_failure:
+                link.refused = int(reason.value)
+                return
+            maximum = getattr(properties, "ReceiveMaximum", None) if properties is not None else None
+            link.window = min(_MAX_IN_FLIGHT, maximum or _MAX_IN_FLIGHT)
+            link.connected = True
+
+        def on_disconnect(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+            link.gone = link.gone or str(reason)
+
+        def on_publish(_client: Any, _data: Any, packet_id: int, reason: Any, _properties: Any) -> None:
+            for feed in self._feeds:
+                feed.acknowledged(packet_id, int(reason.value))
+
+        client.on_connect = on_connect
+        client.on_disconnect = on_disconnect
+        client.on_publish = on_publish
+        client.suppress_exceptions = False
+        # With this set paho only queues; the thread writes a whole batch itself.
+        client.on_socket_register_write = lambda _client, _data, _socket: None
+        return link
+
+    def _serve(self, link: _PahoLink) -> None:
+        while link.gone is None:
+            more = False
+            for feed in self._feeds:
+                more = feed.pump(link) or more
+            if self._stop_at is not None and (
+                time.monotonic() > self._stop_at or all(feed.drained for feed in self._feeds)
+            ):
+                return
+            self._turn(link, 0 if more and link.writable else _TICK_S)
+
+    def _turn(self, link: _PahoLink, timeout_s: float) -> None:
+        """Write, wait for something to happen, read."""
+        client = link.client
+        if client.want_write():
+            self._check(link, client.loop_write())
+        connection = client.socket()
+        if connection is None:
+            link.gone = link.gone or "the connection was closed"
+            return
+        writing = [connection] if client.want_write() else []
+        pending = getattr(connection, "pending", None)
+        if pending is not None and pending():
+            timeout_s = 0
+        readable, writable, _ = select.select([connection, self._wake_reader], writing, [], timeout_s)
+        if self._wake_reader in readable:
+            self._drain_wake()
+        if connection in readable or (pending is not None and pending()):
+            self._check(link, client.loop_read())
+        if writable:
+            self._check(link, client.loop_write())
+        self._check(link, client.loop_misc())
+
+    def _check(self, link: _PahoLink, code: MQTTErrorCode) -> None:
+        if code not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN):
+            link.gone = link.gone or paho.error_string(code)
+
+    def _leave(self, link: _PahoLink) -> None:
+        """Say goodbye, as the will would."""
+        if link.gone is not None:
+            return
+        with suppress(Unpublishable):
+            link.publish(self._will.topic, self._will.payload, qos=1, retain=True)
+        deadline = time.monotonic() + 1
+        while link.gone is None and link.client.want_write() and time.monotonic() < deadline:
+            self._turn(link, 0.1)
+        link.client.disconnect()
+        while link.client.want_write() and time.monotonic() < deadline:
+            self._check(link, link.client.loop_write())
+
+    def _abandon(self, link: _PahoLink) -> None:
+        connection = link.client.socket()
+        link.client.on_disconnect = None
+        if connection is not None:
+            with suppress(OSError):
+                connection.close()
+
+
+def subscribe(host: str, port: int, topics: Sequence[str], say: Callable[[str, bytes], None]) -> None:
+    """Subscribe and call ``say(topic, payload)`` for each message, until interrupted."""
+
+    def on_connect(client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if not reason.is_failure:
+            client.subscribe([(topic, 1) for topic in topics])
+
+    def on_message(_client: Any, _data: Any, message: Any) -> None:
+        say(message.topic, message.payload)
+
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+    client.on_connect = on_connect
+    client.on_subscribe = lambda *_: say("", b"subscribed")
+    client.on_message = on_message
+    client.connect(host, port)
+    client.loop_forever()
+
+
+def _print_line(topic: str, payload: bytes) -> None:
+    sys.stdout.write(json.dumps({"topic": topic, "payload": payload.decode("utf-8", "replace")}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        subscribe(sys.argv[1], int(sys.argv[2]), sys.argv[3:] or ["csms/#"], _print_line)

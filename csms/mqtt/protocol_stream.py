@@ -1,0 +1,85 @@
+"""The protocol stream: best effort, from a bounded queue that never delays a charge point."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from csms.events.protocol import ProtocolEvent, publication
+from csms.metrics import Counters
+from csms.mqtt.client import Link, Unpublishable
+
+_log = Logger()
+_MAX_QUEUED = 10_000
+_MAX_QUEUED_BYTES = 32 * 1024 * 1024
+_BATCH = 100
+_SECONDS_BETWEEN_COMPLAINTS = 60
+
+
+@define(eq=False)
+class ProtocolStream:
+    """A feed of protocol events. ``offer`` is the reactor's side, the rest the MQTT client's."""
+
+    _gateway_id: str
+    _counters: Counters
+    _monotonic: Callable[[], float]
+    wake: Callable[[], None] = field(default=lambda: None)
+    _queue: deque[ProtocolEvent] = field(factory=deque)
+    _bytes: int = 0
+    _dropped: int = 0
+    _complained_at: float | None = None
+
+    def offer(self, event: ProtocolEvent) -> None:
+        """Take an event, or drop it where the queue is full; returns at once."""
+        if len(self._queue) >= _MAX_QUEUED or self._bytes >= _MAX_QUEUED_BYTES:
+            self._drop()
+            return
+        self._bytes += len(event.frame)
+        self._queue.append(event)
+        self.wake()
+
+    def _drop(self) -> None:
+        self._counters.count("protocol_events_dropped")
+        self._dropped += 1
+        now = self._monotonic()
+        if self._complained_at is None or now - self._complained_at >= _SECONDS_BETWEEN_COMPLAINTS:
+            self._complained_at = now
+            _log.warn("{count} protocol events dropped: the broker is away or slow", count=self._dropped)
+            self._dropped = 0
+
+    def begin(self, link: Link) -> None:
+        """A connection stands."""
+
+    def pump(self, link: Link) -> bool:
+        """Publish a batch."""
+        if not link.writable:
+            return False
+        published = 0
+        while published < _BATCH and self._queue:
+            event = self._queue.popleft()
+            self._bytes -= len(event.frame)
+            try:
+                topic, body = publication(event, self._gateway_id)
+                link.publish(topic, body, qos=0)
+            except Unpublishable as error:
+                _log.warn(
+                    "{client_id}: a protocol event cannot be published: {error}", client_id=event.client_id, error=error
+                )
+                continue
+            published += 1
+        self._counters.count("protocol_events_published", by=published)
+        return bool(self._queue)
+
+    def acknowledged(self, packet_id: int, reason: int) -> None:
+        """Nothing is acknowledged with QoS 0."""
+
+    def end(self) -> None:
+        """The connection is gone; what is queued waits for the next one."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether the queue is empty."""
+        return not self._queue

@@ -1,0 +1,255 @@
+"""The relay: from the event log to the broker, with QoS 1 or 2, in order, many in flight; the cursor moves on PUBACK.
+
+It runs on the MQTT client's thread and reads the log on a connection of its own. After a reconnect it goes on from the
+cursor, but does not repeat what was acknowledged beyond it. Where several daemons share a database, one of them relays.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+
+from attrs import define, field
+from sqlalchemy.exc import SQLAlchemyError
+from twisted.logger import Logger
+
+from csms.events import business, topics
+from csms.metrics import Counters
+from csms.mqtt.client import HoldDelivery, Link, Unpublishable
+from csms.store import event_log
+from csms.store.event_log import EventLogReader, LoggedEvent
+from csms.store.ownership import Lease
+from csms.store.store import Store
+
+CONSUMER = "mqtt"
+_log = Logger()
+_READ_AHEAD = 200
+_STATES_AT_ONCE = 50
+_SECONDS_BETWEEN_STATES = 0.25
+_SECONDS_BETWEEN_CURSOR_MOVES = 0.2
+_SECONDS_BETWEEN_ATTEMPTS = 2.0
+_HOLD = frozenset({0x87, 0x97})  # not authorized, quota exceeded: they pass
+_SET_ASIDE = frozenset({0x90, 0x99})  # topic name invalid, payload format invalid: they do not
+
+
+@define(eq=False)
+class Relay:
+    """A feed of business events and of the retained states that they change.
+
+    ``monotonic`` and ``now`` are clocks.
+    """
+
+    _store: Store
+    _monotonic: Callable[[], float]
+    _now: Callable[[], datetime]
+    _counters: Counters
+    _qos: int = 1
+    _log_reader: EventLogReader = field(init=False)
+    _lease: Lease = field(init=False)
+    _is_open: bool = False
+    _holds_lease: bool = False
+    _position: int = 0
+    """Of the last event that was read."""
+    _read_ahead: deque[LoggedEvent] = field(factory=deque)
+    _more_in_log: bool = True
+    _in_flight: dict[int, int] = field(factory=dict)
+    """Packet id to position."""
+    _unacknowledged: dict[int, None] = field(factory=dict)
+    """Positions that are read but not acknowledged, in order."""
+    _acknowledged: set[int] = field(factory=set)
+    """Positions beyond the cursor that are acknowledged."""
+    _cursor: int = 0
+    _stored_cursor: int = 0
+    _moving: Future[Any] | None = None
+    _moved_at: float = 0.0
+    _stale_states: dict[str, None] = field(factory=dict)
+    _states_at: float = 0.0
+    _state_packets: set[int] = field(factory=set)
+    _tried_at: float | None = None
+    wake: Callable[[], None] = field(default=lambda: None)
+
+    def committed(self) -> None:
+        """There are new events; may be called from any thread."""
+        self._more_in_log = True
+        self.wake()
+
+    @property
+    def backlog(self) -> int:
+        """How many events are known to wait for their acknowledgement."""
+        return len(self._unacknowledged) + len(self._read_ahead)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this daemon is the one that relays."""
+        return self._holds_lease
+
+    def begin(self, link: Link) -> None:
+        """A connection stands: go on from the cursor, and say anew what is true of everybody."""
+        del link
+        self._tried_at = None
+        if not self._is_open:
+            # The store is open by now; when this feed was made it was not.
+            self._log_reader, self._lease = self._store.event_log(), self._store.relay_lease()
+            self._is_open = True
+        if self._holds_lease:
+            self._rewind()
+
+    def _rewind(self) -> None:
+        stored = self._log_reader.cursor(CONSUMER)
+        self._cursor = max(self._cursor, stored)
+        self._stored_cursor = stored
+        self._position = self._cursor
+        self._read_ahead.clear()
+        self._in_flight.clear()
+        self._unacknowledged.clear()
+        self._state_packets.clear()
+        self._acknowledged = {position for position in self._acknowledged if position > self._cursor}
+        self._more_in_log = True
+        self._stale_states = dict.fromkeys(self._log_reader.charge_point_ids())
+
+    def pump(self, link: Link) -> bool:
+        """Publish events, then states, as far as the window reaches."""
+        try:
+            if not self._lead():
+                return False
+            while len(self._in_flight) < link.window and self._next_is_there():
+                self._publish(link, self._read_ahead.popleft())
+            if not self._read_ahead and not self._more_in_log:
+                self._publish_states(link)
+            self._move_cursor()
+        except SQLAlchemyError as error:
+            _log.warn("the relay cannot read the event log: {error}", error=str(error).splitlines()[0])
+            self._tried_at = self._monotonic()
+            self._holds_lease = False
+            return False
+        return len(self._in_flight) < link.window and (bool(self._read_ahead) or self._more_in_log)
+
+    def _lead(self) -> bool:
+        """Get or keep the lease; a moment passes between attempts."""
+        now = self._monotonic()
+        if self._tried_at is not None and now - self._tried_at < _SECONDS_BETWEEN_ATTEMPTS:
+            return self._holds_lease
+        self._tried_at = now
+        held, self._holds_lease = self._holds_lease, self._lease.acquire()
+        if self._holds_lease and not held:
+            self._rewind()
+        return self._holds_lease
+
+    def _next_is_there(self) -> bool:
+        while not self._read_ahead and self._more_in_log:
+            self._more_in_log = False
+            events = self._log_reader.events_after(self._position, _READ_AHEAD)
+            if events:
+                self._position = events[-1].position
+                # There may be more; asking once too often is cheap.
+                self._more_in_log = True
+            self._read_ahead.extend(event for event in events if event.position not in self._acknowledged)
+        return bool(self._read_ahead)
+
+    def _publish(self, link: Link, event: LoggedEvent) -> None:
+        self._unacknowledged[event.position] = None
+        if event.event_type != "meter_reading":
+            self._stale_states[event.client_id] = None
+        attributes = (
+            ("specversion", "1.0"),
+            ("id", event.event_id),
+            ("source", f"/csms/chargepoints/{topics.level(event.client_id)}"),
+            ("type", f"csms.{event.event_type}"),
+            ("time", event.timestamp.isoformat().replace("+00:00", "Z")),
+        )
+        try:
+            packet_id = link.publish(event.topic, event.body, qos=self._qos, properties=attributes)
+        except Unpublishable as error:
+            self._set_aside(event.position, str(error))
+            return
+        self._in_flight[packet_id] = event.position
+
+    def acknowledged(self, packet_id: int, reason: int) -> None:
+        """PUBACK, or PUBCOMP: the low-water mark of the acknowledged is the cursor."""
+        position = self._in_flight.pop(packet_id, None)
+        if position is None:
+            self._state_packets.discard(packet_id)
+            return
+        if reason in _HOLD:
+            raise HoldDelivery(f"reason code 0x{reason:02x}")
+        if reason in _SET_ASIDE:
+            self._set_aside(position, f"the broker said 0x{reason:02x}")
+            return
+        self._counters.count("business_events_published")
+        self._done(position)
+
+    def _done(self, position: int) -> None:
+        self._unacknowledged.pop(position, None)
+        self._acknowledged.add(position)
+        oldest = next(iter(self._unacknowledged), None)
+        reached = oldest if oldest is not None else max(self._acknowledged) + 1
+        passed = [done for done in self._acknowledged if done < reached]
+        if passed:
+            self._cursor = max(self._cursor, *passed)
+            self._acknowledged.difference_update(passed)
+
+    def _set_aside(self, position: int, reason: str) -> None:
+        """Keep one event that can never be delivered from blocking all others."""
+        _log.critical("event {position} is set aside: {reason}", position=position, reason=reason)
+        self._counters.count("business_events_set_aside")
+        at = self._now()
+        self._store.write_from_thread(
+            lambda connection: event_log.put_aside(connection, CONSUMER, position, at, reason[:500])
+        )
+        self._done(position)
+
+    def _move_cursor(self) -> None:
+        now = self._monotonic()
+        if self._moving is not None:
+            if not self._moving.done():
+                return
+            if self._moving.exception() is not None:
+                self._stored_cursor = -1
+            self._moving = None
+        if self._cursor == self._stored_cursor or now - self._moved_at < _SECONDS_BETWEEN_CURSOR_MOVES:
+            return
+        position = self._stored_cursor = self._cursor
+        self._moved_at = now
+        self._moving = self._store.write_from_thread(
+            lambda connection: event_log.move_cursor(connection, CONSUMER, position)
+        )
+        self._moving.add_done_callback(lambda _: self.wake())
+
+    def _publish_states(self, link: Link) -> None:
+        now = self._monotonic()
+        room = min(_STATES_AT_ONCE, link.window - len(self._state_packets))
+        if not self._stale_states or room <= 0 or not link.writable or now - self._states_at < _SECONDS_BETWEEN_STATES:
+            return
+        if len(self._stale_states) <= _STATES_AT_ONCE:
+            self._states_at = now
+        client_ids = list(self._stale_states)[:room]
+        for client_id in client_ids:
+            del self._stale_states[client_id]
+        for state in self._log_reader.states_now(client_ids, self._now()):
+            try:
+                packet_id = link.publish(topics.state(state.client_id), business.encode(state), qos=1, retain=True)
+            except Unpublishable as error:
+                _log.critical(
+                    "the state of {client_id} cannot be published: {error}", client_id=state.client_id, error=error
+                )
+                continue
+            self._state_packets.add(packet_id)
+
+    def end(self) -> None:
+        """The connection is gone: what was in flight is published again on the next one."""
+        self._in_flight.clear()
+        self._state_packets.clear()
+
+    @property
+    def drained(self) -> bool:
+        """Whether every event was acknowledged and every state said."""
+        if not self._holds_lease:
+            return True
+        self._moved_at = 0.0
+        self._states_at = 0.0
+        return not (
+            self._read_ahead or self._more_in_log or self._unacknowledged or self._stale_states or self._state_packets
+        ) and (self._cursor == self._stored_cursor and (self._moving is None or self._moving.done()))

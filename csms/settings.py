@@ -1,0 +1,324 @@
+"""The daemon's settings: environment > systemd credentials > TOML file > default.
+
+A wrong value is an error of one line that names the setting, the value (never a secret's) and what is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import EnvSettingsSource
+
+PREFIX = "CSMS_"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_WITHOUT_PREFIX = ("mqtt", "http")
+_SECRETS = frozenset({"mqtt.password", "http.token", "database.url"})
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message is one line for the operator."""
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, str):
+        found = _DURATION.fullmatch(value.strip())
+        if found is None:
+            raise ValueError("allowed are seconds, or a number with s, m, h or d")
+        return float(found[1]) * _SECONDS[found[2]]
+    return value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _endpoint(value: str) -> str:
+    if not value.startswith(("tcp:", "tcp6:", "unix:", "systemd:")):
+        raise ValueError("allowed are Twisted server endpoint strings: tcp:, tcp6:, unix:, systemd:")
+    return value
+
+
+def _path_prefix(value: str) -> str:
+    if not (value.startswith("/") and value.endswith("/")):
+        raise ValueError("allowed is a path that begins and ends with /")
+    return value
+
+
+def _identity(value: str) -> str:
+    if not value or len(value) > 128 or any(ord(character) < 33 or character in "+#/" for character in value):
+        raise ValueError("allowed are 1 to 128 characters without spaces, +, # and /")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+SecondsOrNone = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Endpoints = Annotated[list[Endpoint], BeforeValidator(_listed), Field(min_length=1)]
+Paths = Annotated[list[str], BeforeValidator(_listed)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Rate = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
+
+
+class Section(BaseModel):
+    """A section of the settings; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Ocpp(Section):
+    """Where and how charge points connect."""
+
+    listen: Endpoints = ["tcp:9000"]
+    path: Annotated[str, AfterValidator(_path_prefix)] = "/ocpp/"
+    heartbeat_interval: Annotated[Seconds, Field(ge=20)] = 300
+    unknown_chargepoints: Literal["accept", "pending", "reject"] = "accept"
+    anonymous_networks: Literal["private", "any"] = "private"
+    unknown_tags: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Accepted"
+    validation: Literal["strict", "tolerant", "off"] = "tolerant"
+    ping_interval: Seconds = 30
+    ping_timeout: Seconds = 20
+
+
+class Tls(Section):
+    """Direct TLS for charge points: PEM files, reloaded on SIGHUP."""
+
+    listen: Endpoints = ["tcp:9443"]
+    certificate: Paths = []
+    key: Paths = []
+    client_ca: str | None = None
+
+
+class Mqtt(Section):
+    """The broker, and the two streams."""
+
+    enabled: bool = False
+    host: str = "localhost"
+    port: Port = 1883
+    username: str | None = None
+    password: SecretStr | None = None
+    client_id: str | None = None
+    tls: bool = False
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    qos: Literal[1, 2] = 1
+    protocol_events_enabled: bool = True
+    business_events_enabled: bool = True
+
+
+class Database(Section):
+    """The ledger."""
+
+    url: SecretStr = SecretStr("sqlite:///csms.db")
+    durability: Literal["full", "normal"] = "full"
+
+
+class Http(Section):
+    """The HTTP API."""
+
+    listen: Endpoint = "tcp:8081:interface=127.0.0.1"
+    port: Port | None = None
+    token: SecretStr | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Where to listen: ``port`` replaces only the port of ``listen``."""
+        if self.port is None or not self.listen.startswith(("tcp:", "tcp6:")):
+            return self.listen
+        kind, _, rest = self.listen.partition(":")
+        _, colon, options = rest.partition(":")
+        return f"{kind}:{self.port}{colon}{options}"
+
+
+class Billing(Section):
+    """The default tariff: per kWh, per minute, per session."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    energy_rate: Rate = Decimal(0)
+    time_rate: Rate = Decimal(0)
+    session_fee: Rate = Decimal(0)
+
+
+class Events(Section):
+    """The event log."""
+
+    retention: Seconds = 30 * 86400
+
+
+class Ledger(Section):
+    """How long raw data stays; transactions stay for ever."""
+
+    readings_retention: Seconds = 400 * 86400
+    records_retention: Seconds = 90 * 86400
+
+
+class Limits(Section):
+    """Bounds of the endpoint."""
+
+    message_bytes: Annotated[int, Field(ge=4096, le=64 * 1024 * 1024)] = 1024 * 1024
+    frame_bytes: Annotated[int, Field(ge=4096, le=64 * 1024 * 1024)] = 1024 * 1024
+    handshake_timeout: Seconds = 15
+    handshakes: Annotated[int, Field(ge=1)] = 128
+    connections_per_address: Annotated[int, Field(ge=0)] = 0
+    calls_per_second: Annotated[float, Field(gt=0)] = 50
+    calls_burst: Annotated[int, Field(ge=1)] = 200
+
+
+class Gateway(Section):
+    """This daemon."""
+
+    id: Annotated[str, AfterValidator(_identity)] = Field(default_factory=socket.gethostname)
+
+
+class Log(Section):
+    """The log on standard output."""
+
+    format: Literal["json", "text"] = "json"
+    level: Literal["debug", "info", "warn", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        case_sensitive=False,
+        hide_input_in_errors=True,
+    )
+
+    ocpp: Ocpp = Ocpp()
+    tls: Tls = Tls()
+    mqtt: Mqtt = Mqtt()
+    database: Database = Database()
+    http: Http = Http()
+    billing: Billing = Billing()
+    events: Events = Events()
+    ledger: Ledger = Ledger()
+    limits: Limits = Limits()
+    gateway: Gateway = Field(default_factory=Gateway)
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The mapping that `load` made of environment and credentials goes before the file, which comes as init."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return (_Variables(settings_cls), init_settings)
+
+
+class _Variables(EnvSettingsSource):
+    """Environment variables and credentials, as `load` found them."""
+
+    found: Mapping[str, str] = {}
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self.found.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A list may be given as JSON, and a list of one as that one."""
+        del field_name, field
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+
+def load(path: str | None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Load the settings.
+
+    :raises SettingsError: a file cannot be read, a key is unknown, a value is wrong.
+    """
+    environment = os.environ if environment is None else environment
+    _Variables.found = {**_variables(_credentials(environment)), **_variables(environment)}
+    try:
+        settings = Settings(**_file(path))
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, path)) from None
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    tls = settings.tls
+    if len(tls.certificate) != len(tls.key):
+        raise SettingsError("tls.key: allowed is one key for each certificate of tls.certificate")
+    if settings.http.token is None and not _is_loopback(settings.http.endpoint):
+        raise SettingsError(
+            f"http.listen: {settings.http.endpoint!r} is not loopback: that is allowed with http.token only"
+        )
+
+
+def _is_loopback(endpoint: str) -> bool:
+    return endpoint.startswith(("unix:", "systemd:")) or "interface=127." in endpoint or "interface=\\:\\:1" in endpoint
+
+
+def _variables(found: Mapping[str, str]) -> dict[str, str]:
+    """Pick what is ours: CSMS_…, and MQTT_… and HTTP_… without the prefix where they name a setting."""
+    ours = {name: value for name, value in found.items() if name.upper().startswith(PREFIX)}
+    for section in _WITHOUT_PREFIX:
+        fields = Settings.model_fields[section].annotation.model_fields  # type: ignore[union-attr]
+        for name in fields:
+            variable = f"{section}_{name}".upper()
+            if variable in found and (section == "mqtt" or name == "port"):
+                ours[PREFIX + variable] = found[variable]
+    return ours
+
+
+def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
+    directory = environment.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return {}
+    try:
+        return {
+            entry.name: entry.read_text(encoding="utf-8").rstrip("\n")
+            for entry in Path(directory).iterdir()
+            if entry.is_file() and entry.name.upper().startswith((PREFIX, "MQTT_", "HTTP_"))
+        }
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the credentials directory {directory} cannot be read: {error}") from None
+
+
+def _file(path: str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        with Path(path).open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no TOML: {error}") from None
+
+
+def _one_line(error: ValidationError, path: str | None) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    name = ".".join(str(part) for part in first["loc"] if not isinstance(part, int)) or "the settings"
+    if first["type"] == "extra_forbidden":
+        section = Settings.model_fields.get(str(first["loc"][0]))
+        known = getattr(section.annotation, "model_fields", {}) if section is not None else Settings.model_fields
+        return f"{name}: unknown setting{f' in {path}' if path else ''}: allowed are {', '.join(sorted(known))}"
+    shown = "" if name in _SECRETS else f" {str(first.get('input'))[:80]!r}:"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{name}:{shown} {message[0].lower()}{message[1:]}"

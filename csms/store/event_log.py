@@ -1,0 +1,136 @@
+"""The event log as its consumers see it: positions, a cursor for each of them, and what a charge point's state is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET, Struct
+from sqlalchemy import Connection, Engine, func, select
+
+from csms.events.business import ChargePointNow, ConnectorState, RunningTransaction
+from csms.store.rows import upsert
+from csms.store.tables import charge_points, connectors, cursors, event_log, set_aside, transactions
+
+
+class LoggedEvent(Struct, frozen=True, gc=False):
+    """One event of the log, with the bytes that are published."""
+
+    position: int
+    event_id: str
+    client_id: str
+    event_type: str
+    timestamp: datetime
+    topic: str
+    body: bytes
+
+
+def events_after(connection: Connection, position: int, limit: int) -> list[LoggedEvent]:
+    """Return the events after a position, in order."""
+    rows = connection.execute(
+        select(event_log).where(event_log.c.position > position).order_by(event_log.c.position).limit(limit)
+    )
+    return [LoggedEvent(*row) for row in rows]
+
+
+def cursor(connection: Connection, consumer: str) -> int:
+    """Return the position up to which a consumer has taken everything."""
+    query = select(cursors.c.position).where(cursors.c.consumer == consumer)
+    return connection.execute(query).scalar_one_or_none() or 0
+
+
+def move_cursor(connection: Connection, consumer: str, position: int) -> None:
+    """Move a consumer's cursor."""
+    statement = upsert(cursors, connection.dialect.name, ("consumer", "position"))
+    connection.execute(statement, [{"consumer": consumer, "position": position}])
+
+
+def put_aside(connection: Connection, consumer: str, position: int, at: datetime, reason: str) -> None:
+    """Keep the fact that an event could not be delivered and is not tried again by itself."""
+    row = {"consumer": consumer, "position": position, "set_aside_at": at, "reason": reason}
+    connection.execute(upsert(set_aside, connection.dialect.name, row), [row])
+
+
+def latest_position(connection: Connection) -> int:
+    """Return the position of the latest event."""
+    return connection.execute(select(func.max(event_log.c.position))).scalar_one() or 0
+
+
+def charge_point_ids(connection: Connection) -> list[str]:
+    """Return all charge points."""
+    return list(connection.execute(select(charge_points.c.client_id)).scalars())
+
+
+def states_now(connection: Connection, client_ids: Sequence[str], now: datetime) -> list[ChargePointNow]:
+    """Return what is true of charge points now, read in one snapshot with the position that it belongs to."""
+    position = latest_position(connection)
+    running: dict[str, list[RunningTransaction]] = {}
+    on_connector: dict[tuple[str, int], int] = {}
+    for row in _of(connection, transactions, client_ids, transactions.c.status == "active"):
+        running.setdefault(row.client_id, []).append(
+            RunningTransaction(
+                transaction_id=row.transaction_id,
+                connector_id=row.connector_id,
+                id_tag=row.id_tag,
+                start_time=row.start_time,
+            )
+        )
+        on_connector[row.client_id, row.connector_id] = row.transaction_id
+    statuses: dict[str, list[ConnectorState]] = {}
+    for row in _of(connection, connectors, client_ids):
+        statuses.setdefault(row.client_id, []).append(
+            ConnectorState(
+                connector_id=row.connector_id,
+                status=row.status,
+                error_code=row.error_code or UNSET,
+                transaction_id=on_connector.get((row.client_id, row.connector_id), UNSET),
+            )
+        )
+    return [
+        ChargePointNow(
+            client_id=row.client_id,
+            timestamp=now,
+            online=row.gateway_id is not None,
+            gateway_id=row.gateway_id or "",
+            position=position,
+            connectors=sorted(statuses.get(row.client_id, ()), key=lambda item: item.connector_id),
+            transactions=running.get(row.client_id, []),
+            version=row.version or UNSET,
+            vendor=row.vendor or UNSET,
+            model=row.model or UNSET,
+            firmware_version=row.firmware_version or UNSET,
+        )
+        for row in _of(connection, charge_points, client_ids)
+    ]
+
+
+def _of(connection: Connection, table: Any, client_ids: Iterable[str], *conditions: Any) -> Any:
+    return connection.execute(select(table).where(table.c.client_id.in_(list(client_ids)), *conditions))
+
+
+class EventLogReader:
+    """The event log on a connection of its own, for a consumer that runs on its own thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def events_after(self, position: int, limit: int) -> list[LoggedEvent]:
+        """Return the events after a position, in order."""
+        with self._engine.connect() as connection:
+            return events_after(connection, position, limit)
+
+    def cursor(self, consumer: str) -> int:
+        """Return the position up to which a consumer has taken everything."""
+        with self._engine.connect() as connection:
+            return cursor(connection, consumer)
+
+    def charge_point_ids(self) -> list[str]:
+        """Return all charge points."""
+        with self._engine.connect() as connection:
+            return charge_point_ids(connection)
+
+    def states_now(self, client_ids: Sequence[str], now: datetime) -> list[ChargePointNow]:
+        """Return what is true of charge points now."""
+        with self._engine.connect() as connection:
+            return states_now(connection, client_ids, now)

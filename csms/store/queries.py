@@ -1,0 +1,146 @@
+"""What rules need to know beside the state in memory, read from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, func, select
+
+from csms.ledger.authorization import IdTag, fold
+from csms.ledger.readings import Known
+from csms.ledger.state import ChargePoint, ChargePointState, Connector, Finished, Registration, Transaction
+from csms.ledger.transactions import StartRequest
+from csms.store.tables import charge_points, connectors, id_tags, meter_readings, transactions
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_RECENTLY_FINISHED = 16
+_MOST_REPETITIONS = 1000
+Kind = TypeVar("Kind")
+
+
+def charge_point_state(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
+    """Return the state of a charge point; an unknown one is made with the registration that the operator wants for it."""
+    row = connection.execute(select(charge_points).where(charge_points.c.client_id == client_id)).one_or_none()
+    if row is None:
+        charge_point = ChargePoint(client_id=client_id, registration=registration)
+        return ChargePointState(charge_point=charge_point, is_new=True, sequence=0, readings_known_since=_LONG_AGO)
+    latest = connection.execute(
+        select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == client_id)
+    ).scalar_one()
+    return ChargePointState(
+        charge_point=_as(ChargePoint, row),
+        sequence=row.sequence,
+        readings_known_since=latest or _LONG_AGO,
+        connectors={
+            found.connector_id: _as(Connector, found)
+            for found in connection.execute(select(connectors).where(connectors.c.client_id == client_id))
+        },
+        running={
+            found.transaction_id: _as(Transaction, found)
+            for found in connection.execute(
+                select(transactions).where(transactions.c.client_id == client_id, transactions.c.status == "active")
+            )
+        },
+        finished=_finished(connection, client_id),
+    )
+
+
+def transaction(connection: Connection, client_id: str, transaction_id: int) -> Transaction | None:
+    """Return a transaction of this charge point; another's is none of its business (CVE-2026-28230)."""
+    row = connection.execute(
+        select(transactions).where(
+            transactions.c.transaction_id == transaction_id, transactions.c.client_id == client_id
+        )
+    ).one_or_none()
+    return None if row is None else _as(Transaction, row)
+
+
+def id_tag(connection: Connection, tag: str) -> IdTag | None:
+    """Return an id tag, whatever its case."""
+    columns = [id_tags.c[name] for name in IdTag.__struct_fields__]
+    row = connection.execute(select(*columns).where(id_tags.c.folded == fold(tag))).one_or_none()
+    return None if row is None else _as(IdTag, row)
+
+
+def earlier_start(connection: Connection, client_id: str, request: StartRequest) -> Transaction | None:
+    """Return the stored transaction that a start repeats, if it does."""
+    rows = connection.execute(
+        select(transactions)
+        .where(transactions.c.client_id == client_id, transactions.c.station_start == request.instant.station)
+        .order_by(transactions.c.transaction_id.desc())
+        .limit(_MOST_REPETITIONS)
+    )
+    return next((found for row in rows if request.repeats(found := _as(Transaction, row))), None)
+
+
+def known_readings(connection: Connection, client_id: str, times: Iterable[datetime]) -> Known:
+    """Return the readings of these times that are stored already."""
+    rows = connection.execute(
+        select(meter_readings.c.taken_at, meter_readings.c.samples).where(
+            meter_readings.c.client_id == client_id, meter_readings.c.taken_at.in_(list(times))
+        )
+    )
+    return frozenset((row.taken_at, row.samples) for row in rows)
+
+
+def start_context(
+    connection: Connection, client_id: str, request: StartRequest
+) -> tuple[IdTag | None, Transaction | None]:
+    """Return what a start has to know: its tag, and the stored transaction that it repeats."""
+    return id_tag(connection, request.id_tag), earlier_start(connection, client_id, request)
+
+
+def stop_context(
+    connection: Connection, client_id: str, transaction_id: int | None, tag: str | None, times: Iterable[datetime]
+) -> tuple[Transaction | None, IdTag | None, Known]:
+    """Return what a stop has to know: its transaction where that does not run, its tag, and readings that came before."""
+    return (
+        transaction(connection, client_id, transaction_id) if transaction_id is not None else None,
+        id_tag(connection, tag) if tag is not None else None,
+        known_readings(connection, client_id, times),
+    )
+
+
+def readings_context(
+    connection: Connection, client_id: str, transaction_id: int | None, times: Iterable[datetime]
+) -> tuple[Transaction | None, Known]:
+    """Return what meter values have to know: their transaction where it does not run, and readings that came before."""
+    return (
+        transaction(connection, client_id, transaction_id) if transaction_id is not None else None,
+        known_readings(connection, client_id, times),
+    )
+
+
+def held_by(connection: Connection, gateway_id: str) -> list[str]:
+    """Return the charge points that a daemon held, by the ledger."""
+    return list(
+        connection.execute(select(charge_points.c.client_id).where(charge_points.c.gateway_id == gateway_id)).scalars()
+    )
+
+
+def _finished(connection: Connection, client_id: str) -> dict[int, Finished]:
+    columns = (
+        transactions.c.connector_id,
+        transactions.c.transaction_id,
+        transactions.c.start_time,
+        transactions.c.stop_time,
+    )
+    rows = connection.execute(
+        select(*columns)
+        .where(transactions.c.client_id == client_id, transactions.c.status != "active")
+        .order_by(transactions.c.transaction_id.desc())
+        .limit(_RECENTLY_FINISHED)
+    )
+    finished: dict[int, Finished] = {}
+    for row in rows:
+        finished.setdefault(row.connector_id, Finished(row.transaction_id, row.start_time, row.stop_time))
+    return finished
+
+
+def _as(kind: type[Kind], row: Row[Any]) -> Kind:
+    """Make a structure of a row that has its fields as columns."""
+    fields: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined]
+    values = row._mapping  # noqa: SLF001 - its public name for a row by column names
+    return kind(**{name: values[name] for name in fields})

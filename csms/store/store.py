@@ -1,0 +1,188 @@
+"""The store as the live side uses it: Deferreds around a thread that writes and a few that read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from attrs import define, field
+from sqlalchemy import Connection, Engine, bindparam, update
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from csms.ledger.decision import Decision
+from csms.store import tables
+from csms.store.database import Durability, reading_engine, writing_engine
+from csms.store.errors import StoreBroken, StoreError, StoreUnavailable
+from csms.store.event_log import EventLogReader
+from csms.store.ownership import Lease, gateway_lease, relay_lease
+from csms.store.schema import bring_up_to_date
+from csms.store.writer import GroupCommitWriter, unavailable
+
+Result = TypeVar("Result")
+_READERS = 4
+_ID_BLOCK = 256
+_MAX_TRANSACTION_ID = 2**31 - 1
+
+
+@define(eq=False)
+class Store:
+    """The ledger's durable side.
+
+    ``on_events`` is called on the writer's thread after each commit with events; ``on_broken`` on the reactor's thread when
+    the daemon has to stop because of the database.
+    """
+
+    _reactor: IReactorFromThreads
+    _url: URL
+    _durability: Durability
+    _gateway_id: str
+    on_events: Callable[[], None] = field(default=lambda: None)
+    on_broken: Callable[[StoreBroken], None] = field(default=lambda _error: None)
+    _writer: GroupCommitWriter | None = None
+    _lease: Lease | None = None
+    _readers: ThreadPool = field(factory=lambda: ThreadPool(0, _READERS, "ledger-reader"))
+    _ids: range = range(0)
+    _write_engine: Engine = field(init=False)
+    _read_engine: Engine = field(init=False)
+
+    def open(self) -> Deferred[None]:
+        """Take ownership, bring the schema up to date and start the threads; fails with `StoreError`."""
+        self._readers.start()
+        self._write_engine = writing_engine(self._url, self._durability)
+        self._read_engine = reading_engine(self._url, self._durability)
+        opened = deferToThreadPool(self._reactor, self._readers, self._prepare)
+        return opened.addCallback(self._start)
+
+    def _prepare(self) -> None:
+        try:
+            self._lease = gateway_lease(self._url, self._write_engine, self._gateway_id)
+            if not self._lease.acquire():
+                raise StoreError(f"gateway.id {self._gateway_id!r} or its database is in use by another running daemon")
+            bring_up_to_date(self._write_engine)
+            with self._write_engine.connect() as connection, connection.begin():
+                # A database that can be read but not written must stop the start, not the first charge point.
+                connection.execute(update(tables.counters).values(value=tables.counters.c.value))
+        except (SQLAlchemyError, OSError) as error:
+            cause = getattr(error, "orig", None) or error
+            where = self._url.render_as_string(hide_password=True)
+            raise StoreError(f"database.url {where}: cannot be used: {_first_line(cause)}") from None
+
+    def _start(self, _ignored: None) -> None:
+        self._writer = GroupCommitWriter(
+            self._reactor, self._write_engine, on_events=self.on_events, on_broken=self.on_broken
+        )
+        self._writer.start()
+
+    def close(self) -> None:
+        """Commit what was handed over and end the threads; blocks until they have ended."""
+        if self._writer is not None:
+            self._writer.stop()
+        if self._readers.started:
+            self._readers.stop()
+        if self._lease is not None:
+            self._lease.release()
+        with contextlib.suppress(AttributeError):
+            self._read_engine.dispose()
+
+    @property
+    def available(self) -> bool:
+        """Whether decisions can be committed, as far as is known."""
+        return self._writer is not None and self._writer.available
+
+    @property
+    def commits(self) -> int:
+        """How many commits there were."""
+        return self._writer.commits if self._writer is not None else 0
+
+    @property
+    def decisions(self) -> int:
+        """How many jobs were committed."""
+        return self._writer.decisions if self._writer is not None else 0
+
+    @property
+    def writer(self) -> GroupCommitWriter:
+        """The writer, once the store is open."""
+        if self._writer is None:
+            raise StoreUnavailable("the store is not open")
+        return self._writer
+
+    def commit(self, decision: Decision[Any]) -> Deferred[None]:
+        """Commit a decision; fails with `StoreUnavailable` where it did not happen."""
+        return self.writer.submit(decision)
+
+    def write(self, job: Callable[[Connection], Result]) -> Deferred[Result]:
+        """Have a function write in the next commit, on the writer's thread."""
+        return self.writer.submit(job)
+
+    def write_from_thread(self, job: Callable[[Connection], Result]) -> Future[Result]:
+        """As `write`, for a caller on another thread than the reactor's."""
+        future: Future[Result] = Future()
+        done = self.writer.submit(job)
+        done.addCallbacks(future.set_result, lambda failure: future.set_exception(failure.value))
+        return future
+
+    def read(self, query: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
+        """Have ``query(connection, *arguments)`` run on a reader's thread; fails with `StoreUnavailable`."""
+        return deferToThreadPool(self._reactor, self._readers, self._query, query, arguments)
+
+    def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+        try:
+            with self._read_engine.connect() as connection, connection.begin():
+                return query(connection, *arguments)
+        except Exception as error:
+            lost = unavailable(error)
+            if lost is not None:
+                raise lost from error
+            raise
+
+    def event_log(self) -> EventLogReader:
+        """Return a reader of the event log for a thread of its own."""
+        return EventLogReader(self._read_engine)
+
+    def relay_lease(self) -> Lease:
+        """Return the lease of the one relay that this database has."""
+        return relay_lease(self._url, self._write_engine)
+
+    @property
+    def write_engine(self) -> Engine:
+        """The engine that writes; for what runs while no daemon does."""
+        return self._write_engine
+
+    def new_transaction_id(self) -> int | Deferred[int]:
+        """Return a new transaction id: positive, 32 bits, never given before. Ids come from blocks reserved in the store."""
+        if self._ids:
+            first, self._ids = self._ids[0], self._ids[1:]
+            return first
+        return self.write(_reserve_ids).addCallback(self._take_block)
+
+    def _take_block(self, block: range) -> int:
+        if self._ids:
+            # Another start asked for a block at the same time; the ids of this one are lost, not given twice.
+            first, self._ids = self._ids[0], self._ids[1:]
+            return first
+        self._ids = block[1:]
+        return block[0]
+
+
+def _reserve_ids(connection: Connection) -> range:
+    statement = (
+        update(tables.counters)
+        .where(tables.counters.c.name == tables.TRANSACTION_ID)
+        .values(value=tables.counters.c.value + bindparam("count"))
+        .returning(tables.counters.c.value)
+    )
+    last: int = connection.execute(statement, {"count": _ID_BLOCK}).scalar_one()
+    if last > _MAX_TRANSACTION_ID:
+        raise StoreError("all 32-bit transaction ids are used up")
+    return range(last - _ID_BLOCK + 1, last + 1)
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or ["unknown error"])[0]

@@ -1,0 +1,209 @@
+"""The group-commit writer: one thread, one connection, one commit for everything that waits.
+
+While one group is being committed the next one gathers, so a group grows with the load and an idle ledger commits at once.
+There are no savepoints: a group that fails is rolled back and replayed one job at a time, so that only the guilty one fails.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define
+from sqlalchemy import Connection, Engine, bindparam, update
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from csms.ledger.decision import Decision
+from csms.store import tables
+from csms.store.errors import StoreBroken, StoreUnavailable
+from csms.store.rows import Statements
+
+_MAX_GROUP = 512
+_PROBE_S = 1.0
+_log = Logger()
+
+Job = Decision[Any] | Callable[[Connection], Any]
+
+
+@define(eq=False)
+class _Entry:
+    job: Job
+    done: Deferred[Any]
+    outcome: Any = None
+
+
+class GroupCommitWriter:
+    """Commits decisions and other small write jobs.
+
+    ``on_events`` is called on the writer's thread after a commit that added events; ``on_broken`` on the reactor's, when the
+    database can no longer be trusted.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorFromThreads,
+        engine: Engine,
+        *,
+        on_events: Callable[[], None],
+        on_broken: Callable[[StoreBroken], None],
+    ) -> None:
+        self._reactor = reactor
+        self._engine = engine
+        self._on_events = on_events
+        self._on_broken = on_broken
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._statements = Statements(engine.dialect.name)
+        self._connection: Connection | None = None
+        self._pool = ThreadPool(1, 1, "ledger-writer")
+        self._take_positions = (
+            update(tables.counters)
+            .where(tables.counters.c.name == tables.EVENT_POSITION)
+            .values(value=tables.counters.c.value + bindparam("count"))
+            .returning(tables.counters.c.value)
+        )
+        self.available = True
+        self.commits = 0
+        self.decisions = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._pool.start()
+        self._pool.callInThread(self._run)
+
+    def stop(self) -> None:
+        """Commit what was handed over, then end the thread; blocks until it has ended."""
+        self._queue.put(None)
+        self._pool.stop()
+
+    def submit(self, job: Job) -> Deferred[Any]:
+        """Have a decision, or what a function does with the connection, committed.
+
+        The Deferred fires on the reactor's thread with None or the function's result, or fails with `StoreUnavailable` or
+        with what the job itself did wrong.
+        """
+        entry = _Entry(job, Deferred())
+        self._queue.put(entry)
+        return entry.done
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            try:
+                entry = self._queue.get(timeout=None if self.available else _PROBE_S)
+            except queue.Empty:
+                self._probe()
+                continue
+            group: list[_Entry] = []
+            while True:
+                if entry is None:
+                    running = False
+                    break
+                group.append(entry)
+                if len(group) >= _MAX_GROUP:
+                    break
+                try:
+                    entry = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if group:
+                self._commit_group(group)
+        self._disconnect()
+
+    def _commit_group(self, group: list[_Entry]) -> None:
+        """Commit a group; nothing that happens in here may end the thread."""
+        events = 0
+        try:
+            events = self._commit(group)
+        except Exception as error:  # noqa: BLE001
+            lost = unavailable(error)
+            if lost is not None:
+                self._lost(group, lost)
+            elif len(group) == 1:
+                group[0].outcome = Failure()
+            else:
+                _log.warn(
+                    "a group of {count} failed, replaying one by one: {error}", count=len(group), error=str(error)
+                )
+                for entry in group:
+                    self._commit_group([entry])
+                return
+        else:
+            self.available = True
+            self.commits += 1
+            self.decisions += len(group)
+        self._reactor.callFromThread(_deliver, group)
+        if events:
+            self._on_events()
+
+    def _commit(self, group: list[_Entry]) -> int:
+        connection = self._connected()
+        with connection.begin():
+            decisions = [entry.job for entry in group if isinstance(entry.job, Decision)]
+            events = self._statements.execute(connection, decisions, self._first_position)
+            for entry in group:
+                if not isinstance(entry.job, Decision):
+                    entry.outcome = entry.job(connection)
+        return events
+
+    def _first_position(self, count: int) -> int:
+        """Reserve positions. The row stays locked until the commit, so the order of positions is the order of commits."""
+        last: int = self._connected().execute(self._take_positions, {"count": count}).scalar_one()
+        return last - count + 1
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except SQLAlchemyError as error:
+                _log.debug("closing the connection: {error}", error=str(error))
+
+    def _lost(self, group: list[_Entry], error: StoreUnavailable) -> None:
+        if self.available:
+            _log.error("the ledger cannot be written: {error}", error=str(error))
+        self.available = False
+        failure = Failure(error)
+        for entry in group:
+            entry.outcome = failure
+        self._disconnect()
+        if "disk I/O error" in str(error):
+            self._reactor.callFromThread(self._on_broken, StoreBroken(str(error)))
+
+    def _probe(self) -> None:
+        """See whether the ledger can be written again."""
+        try:
+            with self._connected().begin():
+                self._first_position(0)
+        except Exception as error:  # noqa: BLE001
+            _log.debug("still not writable: {error}", error=str(error))
+            self._disconnect()
+        else:
+            self.available = True
+            _log.info("the ledger can be written again")
+
+
+def _deliver(group: list[_Entry]) -> None:
+    for entry in group:
+        entry.done.callback(entry.outcome)
+
+
+def unavailable(error: Exception) -> StoreUnavailable | None:
+    """Tell whether it is the database that failed, not the job."""
+    if isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    ):
+        return StoreUnavailable(
+            str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "database error"
+        )
+    return StoreUnavailable(str(error)) if isinstance(error, OSError) else None

@@ -1,0 +1,261 @@
+"""The composition root: options of ``twistd csms``, and the service made of its parts. Opens nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import txaio
+from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.usage import Options as UsageOptions
+from twisted.web.server import Site
+
+import csms
+from csms import logs
+from csms.api.health import Health
+from csms.chargepoint.dispatch import Dispatcher
+from csms.chargepoint.registry import Registry
+from csms.chargepoint.shared import Shared
+from csms.events import business, topics
+from csms.events.identity import event_id
+from csms.handlers.request import Policy
+from csms.handlers.v16.core import Core
+from csms.handlers.v16.firmware import Firmware
+from csms.handlers.v16.security import Security
+from csms.ledger.cost import Tariff
+from csms.ledger.state import Registration
+from csms.metrics import Counters
+from csms.mqtt.client import Broker, Feed, MqttClient, Retained
+from csms.mqtt.protocol_stream import ProtocolStream
+from csms.mqtt.relay import Relay
+from csms.ocppj.versions import V16
+from csms.service import Daemon, Listener, Retention
+from csms.settings import Settings, SettingsError, load
+from csms.store.database import parse_url
+from csms.store.errors import StoreError
+from csms.store.store import Store
+from csms.systemd import Notifier
+from csms.websocket.factory import ChargePointFactory
+from csms.websocket.limits import Limits
+from csms.websocket.tls import ChargePointTls
+
+_BACKLOG = 4096
+_REGISTRATIONS: dict[str, Registration] = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected"}
+
+
+class Options(UsageOptions):
+    """Options of ``twistd csms``."""
+
+    longdesc = "A charging station management daemon. Without a file it starts with defaults; see docs/settings.md."
+    optParameters = [  # noqa: RUF012
+        ["config", "c", None, "a TOML file with settings, such as /etc/csms/csms.toml"]
+    ]
+
+    def postOptions(self) -> None:
+        """Load the settings here, where an error can still be one line and a status."""
+        # The daemon changes directory and forks later: the file's path is of the directory that it is started in.
+        path = self["config"]
+        try:
+            self["settings"] = load(str(Path(path).absolute()) if path else None)
+            parse_url(self["settings"].database.url.get_secret_value())
+        except (SettingsError, StoreError) as error:
+            raise SystemExit(f"csms: {error}") from None
+
+
+def makeService(options: Mapping[str, Any]) -> IService:
+    """Make the daemon from its options."""
+    from twisted.internet import reactor
+
+    # Twisted's clock is the wall clock: after a step backwards every timer would stand still (twisted #2424).
+    reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    txaio.config.loop = reactor
+    return cast(IService, build(reactor, options["settings"], os.environ))
+
+
+def utc_now() -> datetime:
+    """Return the wall clock's time."""
+    return datetime.now(UTC)
+
+
+def _new_event_id(event_type: str, now: datetime) -> str:
+    return event_id(event_type, now, random.getrandbits)
+
+
+def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> Daemon:
+    """Wire the daemon's parts together."""
+    gateway_id = settings.gateway.id
+    counters = Counters()
+    store = Store(
+        reactor, parse_url(settings.database.url.get_secret_value()), settings.database.durability, gateway_id
+    )
+    stream, relay, mqtt = _mqtt(settings, store, counters)
+    if relay is not None:
+        store.on_events = relay.committed
+    policy = Policy(
+        heartbeat_interval_s=round(settings.ocpp.heartbeat_interval),
+        unknown_tags=settings.ocpp.unknown_tags,
+        tariff=Tariff(**settings.billing.model_dump()),
+    )
+    shared = Shared(
+        clock=reactor,
+        now=utc_now,
+        new_event_id=_new_event_id,
+        gateway_id=gateway_id,
+        ledger=store,
+        dispatchers={V16: Dispatcher.of(V16, [Core(store, policy), Firmware(), Security()])},
+        counters=counters,
+        publish_protocol_event=stream.offer if stream is not None else None,
+        unknown_chargepoints=_REGISTRATIONS[settings.ocpp.unknown_chargepoints],
+        validation=settings.ocpp.validation,
+    )
+    registry = Registry(shared)
+    sockets = ChargePointFactory(
+        reactor,
+        shared,
+        registry,
+        _limits(settings),
+        path=settings.ocpp.path,
+        anonymous_from_anywhere=settings.ocpp.anonymous_networks == "any",
+    )
+    tls = None
+    if settings.tls.certificate:
+        tls = ChargePointTls(
+            [str(Path(path).absolute()) for path in settings.tls.certificate],
+            [str(Path(path).absolute()) for path in settings.tls.key],
+            _absolute(settings.tls.client_ca),
+        )
+    token = settings.http.token
+    health = Health(
+        counters,
+        lambda: {"store": store.available, "listeners": daemon.is_listening},
+        lambda: {
+            "mqtt": ("connected" if mqtt.connected else "disconnected") if mqtt is not None else "off",
+            "gatewayId": gateway_id,
+            "version": csms.__version__,
+        },
+        token.get_secret_value() if token is not None else None,
+    )
+    daemon = Daemon(
+        reactor=reactor,
+        store=store,
+        registry=registry,
+        sockets=sockets,
+        listeners=_listeners(reactor, settings, sockets, tls, health),
+        mqtt=mqtt,
+        tls=tls,
+        notifier=Notifier.from_environment(environment, os.getpid()),
+        retention=Retention(
+            settings.events.retention, settings.ledger.readings_retention, settings.ledger.records_retention
+        ),
+        now=utc_now,
+        observer=logs.observer(settings.log.format, settings.log.level),
+    )
+    counters.gauges.update(
+        connected_charge_points=("charge points that are connected", lambda: len(registry)),
+        mqtt_connected=("whether the broker is connected", lambda: int(mqtt is not None and mqtt.connected)),
+        relay_backlog=("events read but not acknowledged", lambda: relay.backlog if relay is not None else 0),
+        ledger_available=("whether the ledger can be written", lambda: int(store.available)),
+        ledger_commits=("commits since the start", lambda: store.commits),
+        ledger_decisions=("decisions committed since the start", lambda: store.decisions),
+    )
+    return daemon
+
+
+def _mqtt(
+    settings: Settings, store: Store, counters: Counters
+) -> tuple[ProtocolStream | None, Relay | None, MqttClient | None]:
+    mqtt, gateway_id = settings.mqtt, settings.gateway.id
+    if not mqtt.enabled:
+        return None, None, None
+    stream = ProtocolStream(gateway_id, counters, time.monotonic) if mqtt.protocol_events_enabled else None
+    relay = None
+    if mqtt.business_events_enabled:
+        relay = Relay(store, time.monotonic, utc_now, counters, mqtt.qos)
+    feeds: list[Feed] = [feed for feed in (relay, stream) if feed is not None]
+    topic = topics.gateway_status(gateway_id)
+    client = MqttClient(
+        Broker(
+            host=mqtt.host,
+            port=mqtt.port,
+            client_id=mqtt.client_id or f"csms-{gateway_id}",
+            username=mqtt.username,
+            password=mqtt.password.get_secret_value() if mqtt.password is not None else None,
+            tls=mqtt.tls,
+            ca=_absolute(mqtt.ca),
+            certificate=_absolute(mqtt.certificate),
+            key=_absolute(mqtt.key),
+            protocol=mqtt.protocol,
+        ),
+        feeds,
+        birth=lambda: Retained(
+            topic,
+            business.encode(
+                business.GatewayStatus(
+                    online=True, gateway_id=gateway_id, version=csms.__version__, timestamp=utc_now()
+                )
+            ),
+        ),
+        will=Retained(topic, business.encode(business.GatewayStatus(online=False))),
+        random=random.random,
+    )
+    for feed in (relay, stream):
+        if feed is not None:
+            feed.wake = client.wake
+    return stream, relay, client
+
+
+def _absolute(path: str | None) -> str | None:
+    return str(Path(path).absolute()) if path is not None else None
+
+
+def _limits(settings: Settings) -> Limits:
+    limits = settings.limits
+    return Limits(
+        message_bytes=limits.message_bytes,
+        frame_bytes=limits.frame_bytes,
+        handshake_timeout_s=limits.handshake_timeout,
+        handshakes=limits.handshakes,
+        connections_per_address=limits.connections_per_address,
+        calls_per_second=limits.calls_per_second,
+        calls_burst=limits.calls_burst,
+        ping_interval_s=settings.ocpp.ping_interval,
+        ping_timeout_s=settings.ocpp.ping_timeout,
+    )
+
+
+def _listeners(
+    reactor: Any, settings: Settings, sockets: ChargePointFactory, tls: ChargePointTls | None, health: Health
+) -> list[Listener]:
+    listeners = [
+        Listener(f"ocpp.listen {text}", _endpoint(reactor, text), sockets, sockets.gate)
+        for text in settings.ocpp.listen
+    ]
+    if tls is not None:
+        secured = TLSMemoryBIOFactory(tls, False, sockets)
+        listeners += [
+            Listener(f"tls.listen {text}", _endpoint(reactor, text), secured, sockets.gate)
+            for text in settings.tls.listen
+        ]
+    site = Site(health.app.resource())
+    site.displayTracebacks = False
+    text = settings.http.endpoint
+    return [*listeners, Listener(f"http.listen {text}", _endpoint(reactor, text), site)]
+
+
+def _endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
+    """Return an endpoint whose backlog takes a whole fleet that comes back at once."""
+    if text.startswith(("tcp:", "tcp6:")) and "backlog=" not in text:
+        text += f":backlog={_BACKLOG}"
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"csms: {text!r} is no server endpoint: {error}") from None
+    return endpoint

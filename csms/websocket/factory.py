@@ -1,0 +1,123 @@
+"""The factory of charge point sockets, and the sweep that keeps them honest about being alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory
+from twisted.internet.interfaces import IAddress
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from csms.chargepoint.registry import Registry
+from csms.chargepoint.shared import Shared
+from csms.metrics import Counters
+from csms.websocket.limits import AddressCount, HandshakeGate, Limits
+from csms.websocket.protocol import ChargePointProtocol
+
+_log = Logger()
+_CLOSE_HANDSHAKE_TIMEOUT_S = 5
+_GOING_AWAY = 1001
+
+
+class ChargePointFactory(WebSocketServerFactory):
+    """Makes one protocol for each charge point's socket."""
+
+    protocol = ChargePointProtocol
+
+    def __init__(
+        self,
+        reactor: Any,
+        shared: Shared,
+        registry: Registry,
+        limits: Limits,
+        *,
+        path: str,
+        anonymous_from_anywhere: bool = False,
+    ) -> None:
+        super().__init__(reactor=reactor, server="csms")
+        self.clock = reactor
+        self.registry = registry
+        self.limits = limits
+        self.path = path
+        self.anonymous_from_anywhere = anonymous_from_anywhere
+        self.gate = HandshakeGate(limits.handshakes)
+        self.counters: Counters = shared.counters
+        self.ledger_available: Callable[[], bool] = lambda: shared.ledger.available
+        self._shared = shared
+        self._addresses = AddressCount(limits.connections_per_address)
+        self._open: dict[ChargePointProtocol, None] = {}
+        self._sweep = LoopingCall(self._guarded_sweep)
+        self._sweep.clock = reactor
+        self.setProtocolOptions(
+            openHandshakeTimeout=limits.handshake_timeout_s,
+            closeHandshakeTimeout=_CLOSE_HANDSHAKE_TIMEOUT_S,
+            maxFramePayloadSize=limits.frame_bytes,
+            maxMessagePayloadSize=limits.message_bytes,
+            failByDrop=False,
+            webStatus=False,
+            # The codec looks at every byte anyway.
+            utf8validateIncoming=False,
+            autoPingInterval=0,
+            tcpNoDelay=True,
+        )
+
+    def buildProtocol(self, addr: IAddress) -> ChargePointProtocol | None:
+        address = getattr(addr, "host", "")
+        if not self._addresses.add(address):
+            self.counters.count("refused_handshakes", "address")
+            _log.warn("{address} has too many connections", address=address)
+            return None
+        protocol: ChargePointProtocol = super().buildProtocol(addr)
+        protocol.counted_address = address
+        return protocol
+
+    def opened(self, protocol: ChargePointProtocol) -> None:
+        """A socket is open."""
+        self._open[protocol] = None
+
+    def closed(self, protocol: ChargePointProtocol) -> None:
+        """A socket is gone, open or not."""
+        self._open.pop(protocol, None)
+        self._addresses.remove(protocol.counted_address)
+
+    def start_sweep(self) -> None:
+        """Start to look after liveness."""
+        self._sweep.start(max(self.limits.ping_interval_s / 4, 0.05), now=False)
+
+    def stop_sweep(self) -> None:
+        """Stop to look after liveness."""
+        if self._sweep.running:
+            self._sweep.stop()
+
+    def _guarded_sweep(self) -> None:
+        # A looping call that raises never runs again.
+        try:
+            self.sweep()
+        except Exception:  # noqa: BLE001
+            _log.failure("the liveness sweep failed")
+
+    def sweep(self) -> None:
+        """Ping whoever was silent for the interval, and drop whoever left a ping unanswered. Any traffic is life."""
+        now = self.clock.seconds()
+        for protocol in list(self._open):
+            pinged_at = protocol.pinged_at
+            if pinged_at is not None and protocol.last_heard > pinged_at:
+                pinged_at = protocol.pinged_at = None
+            if pinged_at is not None:
+                if now - pinged_at >= self.limits.ping_timeout_s:
+                    protocol.drop("no answer to a ping")
+            elif now - protocol.last_heard >= self.limits.ping_interval_s:
+                protocol.pinged_at = now
+                protocol.sendPing(b"")
+
+    def close_all(self) -> None:
+        """Close every socket: the daemon goes away."""
+        for protocol in list(self._open):
+            protocol.close(_GOING_AWAY, "the daemon goes away")
+
+    @property
+    def open_sockets(self) -> int:
+        """How many sockets are open."""
+        return len(self._open)

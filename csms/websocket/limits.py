@@ -1,0 +1,107 @@
+"""Bounds of the endpoint: how much one socket may send, how many may come at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attrs import define, field, frozen
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+_log = Logger()
+MAX_HEADER_BYTES = 8 * 1024
+MAX_FRAMES_PER_MESSAGE = 64
+UNREGISTERED_MESSAGE_BYTES = 64 * 1024
+"""Before BootNotification was accepted."""
+
+
+@frozen
+class Limits:
+    """The operator's limits; times in seconds."""
+
+    message_bytes: int = 1024 * 1024
+    frame_bytes: int = 1024 * 1024
+    handshake_timeout_s: float = 15
+    handshakes: int = 128
+    connections_per_address: int = 0
+    calls_per_second: float = 50
+    calls_burst: int = 200
+    ping_interval_s: float = 30
+    ping_timeout_s: float = 20
+    congestion_timeout_s: float = 10
+    takeover_timeout_s: float = 3
+
+
+@define(eq=False)
+class HandshakeGate:
+    """At most so many connections between accept and open; meanwhile the ports stop accepting and the kernel queues.
+
+    Without it, a few thousand TLS handshakes at once all miss their deadline, and all come again.
+    """
+
+    _limit: int
+    _ports: list[IListeningPort] = field(factory=list)
+    _inside: int = 0
+    _closed: bool = False
+
+    def guard(self, port: IListeningPort) -> None:
+        """Let the gate open and close a listening port."""
+        self._ports.append(port)
+
+    def enter(self) -> None:
+        """A connection was accepted."""
+        self._inside += 1
+        if self._inside >= self._limit and not self._closed:
+            self._closed = True
+            for port in self._ports:
+                port.stopReading()  # type: ignore[attr-defined]
+
+    def leave(self) -> None:
+        """A connection is open, or gone."""
+        self._inside -= 1
+        if self._closed and self._inside < self._limit:
+            self._closed = False
+            for port in self._ports:
+                if port.connected:  # type: ignore[attr-defined]
+                    port.startReading()  # type: ignore[attr-defined]
+
+
+@define(eq=False)
+class AddressCount:
+    """How many connections each address has; a limit of 0 means none."""
+
+    _limit: int
+    _connections: Counter[str] = field(factory=Counter)
+
+    def add(self, address: str) -> bool:
+        """Count a connection; False where the address has too many."""
+        if self._limit and self._connections[address] >= self._limit:
+            return False
+        self._connections[address] += 1
+        return True
+
+    def remove(self, address: str) -> None:
+        """A connection of this address is gone."""
+        self._connections[address] -= 1
+        if self._connections[address] <= 0:
+            del self._connections[address]
+
+
+class TokenBucket:
+    """So many CALLs a second, with a burst. One for each socket."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = float(burst)
+        self._at: float | None = None
+
+    def take(self, now: float) -> float:
+        """Take a token; return for how many seconds reading must pause, 0 for none."""
+        if self._at is not None:
+            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        self._tokens -= 1
+        return 0 if self._tokens >= 0 else -self._tokens / self._rate
