@@ -15,7 +15,7 @@ from csms.ledger.state import ChargePointState, Record, Registration
 def connect(state: ChargePointState, context: Context, *, version: str, remote_address: str | None) -> Decision[None]:
     """A socket is open. Where an unclean end left an earlier one standing, that one is told to be gone first."""
     draft = Draft(state, context)
-    if state.charge_point.gateway_id is not None:
+    if state.charge_point.is_online:
         _mark_offline(draft, context, "connection replaced")
     charge_point = replace(
         draft.state.charge_point, gateway_id=context.gateway_id, version=version, connected_since=context.now
@@ -28,7 +28,7 @@ def connect(state: ChargePointState, context: Context, *, version: str, remote_a
 
 def disconnect(state: ChargePointState, context: Context, *, reason: str) -> Decision[None]:
     """The socket is gone."""
-    if state.charge_point.gateway_id is None:
+    if not state.charge_point.is_online:
         return Decision(None, state)
     draft = Draft(state, context)
     _mark_offline(draft, context, reason)
@@ -41,7 +41,7 @@ def _mark_offline(draft: Draft, context: Context, reason: str) -> None:
     since = charge_point.connected_since
     draft.state = replace(
         draft.state,
-        charge_point=replace(charge_point, gateway_id=None, connected_since=None, disconnected_at=context.now),
+        charge_point=replace(charge_point, connected_since=None, disconnected_at=context.now),
     )
     draft.emit("disconnected", Disconnected(reason=reason, connected_since=since or UNSET))
 

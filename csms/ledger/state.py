@@ -31,10 +31,16 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     firmware_version: str | None = None
     booted_at: datetime | None = None
     gateway_id: str | None = None
-    """The daemon that holds its socket, None while it is offline."""
+    """The daemon that holds its socket, or held the last one."""
     version: str | None = None
     connected_since: datetime | None = None
+    """None while it is offline."""
     disconnected_at: datetime | None = None
+
+    @property
+    def is_online(self) -> bool:
+        """Whether a daemon holds its socket, by the ledger."""
+        return self.connected_since is not None
 
 
 class Connector(Struct, frozen=True, kw_only=True):

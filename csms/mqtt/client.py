@@ -30,7 +30,6 @@ _KEEPALIVE_S = 30
 _CONNECT_TIMEOUT_S = 5.0
 _FIRST_BACKOFF_S = 1.0
 _LAST_BACKOFF_S = 60.0
-_TICK_S = 1.0
 _MAX_IN_FLIGHT = 40
 _UNSUPPORTED_VERSION = 0x84
 _USER_PROPERTY = 0x26
@@ -78,14 +77,18 @@ class Link(Protocol):
         """Publish, and return the packet id. Raises `Unpublishable` where this message can never be."""
 
 
+IDLE_S = 1.0
+"""How long the thread sleeps at most: keepalives need a look once in a while."""
+
+
 class Feed(Protocol):
     """Something that has messages to publish; called on the client's thread only."""
 
     def begin(self, link: Link) -> None:
         """A connection stands."""
 
-    def pump(self, link: Link) -> bool:
-        """Publish what there is, as far as the link takes it; tell whether there may be more at once."""
+    def pump(self, link: Link) -> float:
+        """Publish what there is, as far as the link takes it; return after how many seconds to be asked again."""
 
     def acknowledged(self, packet_id: int, reason: int) -> None:
         """The broker acknowledged a message with a reason code, 0 for success."""
@@ -277,7 +280,7 @@ class MqttClient:
             for feed in self._feeds:
                 feed.end()
             self._abandon(link)
-        if link.gone:
+        if link.gone and self._stop_at is None:
             self._say("lost the MQTT broker: {reason}", link.gone)
         return True
 
@@ -357,14 +360,12 @@ class MqttClient:
 
     def _serve(self, link: _PahoLink) -> None:
         while link.gone is None:
-            more = False
-            for feed in self._feeds:
-                more = feed.pump(link) or more
+            pause_s = min((feed.pump(link) for feed in self._feeds), default=IDLE_S)
             if self._stop_at is not None and (
                 time.monotonic() > self._stop_at or all(feed.drained for feed in self._feeds)
             ):
                 return
-            self._turn(link, 0 if more and link.writable else _TICK_S)
+            self._turn(link, pause_s)
 
     def _turn(self, link: _PahoLink, timeout_s: float) -> None:
         """Write, wait for something to happen, read."""

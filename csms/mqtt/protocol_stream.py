@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from csms.events.protocol import ProtocolEvent, publication
 from csms.metrics import Counters
-from csms.mqtt.client import Link, Unpublishable
+from csms.mqtt.client import IDLE_S, Link, Unpublishable
 
 _log = Logger()
 _MAX_QUEUED = 10_000
@@ -53,10 +53,10 @@ class ProtocolStream:
     def begin(self, link: Link) -> None:
         """A connection stands."""
 
-    def pump(self, link: Link) -> bool:
+    def pump(self, link: Link) -> float:
         """Publish a batch."""
         if not link.writable:
-            return False
+            return IDLE_S
         published = 0
         while published < _BATCH and self._queue:
             event = self._queue.popleft()
@@ -71,7 +71,7 @@ class ProtocolStream:
                 continue
             published += 1
         self._counters.count("protocol_events_published", by=published)
-        return bool(self._queue)
+        return 0 if self._queue else IDLE_S
 
     def acknowledged(self, packet_id: int, reason: int) -> None:
         """Nothing is acknowledged with QoS 0."""

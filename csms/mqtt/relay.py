@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from csms.events import business, topics
 from csms.metrics import Counters
-from csms.mqtt.client import HoldDelivery, Link, Unpublishable
+from csms.mqtt.client import IDLE_S, HoldDelivery, Link, Unpublishable
 from csms.store import event_log
 from csms.store.event_log import EventLogReader, LoggedEvent
 from csms.store.ownership import Lease
@@ -110,11 +110,11 @@ class Relay:
         self._more_in_log = True
         self._stale_states = dict.fromkeys(self._log_reader.charge_point_ids())
 
-    def pump(self, link: Link) -> bool:
+    def pump(self, link: Link) -> float:
         """Publish events, then states, as far as the window reaches."""
         try:
             if not self._lead():
-                return False
+                return IDLE_S
             while len(self._in_flight) < link.window and self._next_is_there():
                 self._publish(link, self._read_ahead.popleft())
             if not self._read_ahead and not self._more_in_log:
@@ -124,8 +124,11 @@ class Relay:
             _log.warn("the relay cannot read the event log: {error}", error=str(error).splitlines()[0])
             self._tried_at = self._monotonic()
             self._holds_lease = False
-            return False
-        return len(self._in_flight) < link.window and (bool(self._read_ahead) or self._more_in_log)
+            return IDLE_S
+        if len(self._in_flight) < link.window and (self._read_ahead or self._more_in_log):
+            return 0
+        waits = self._stale_states or self._cursor != self._stored_cursor
+        return min(_SECONDS_BETWEEN_STATES, _SECONDS_BETWEEN_CURSOR_MOVES) if waits else IDLE_S
 
     def _lead(self) -> bool:
         """Get or keep the lease; a moment passes between attempts."""

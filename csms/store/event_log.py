@@ -91,7 +91,7 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
         ChargePointNow(
             client_id=row.client_id,
             timestamp=now,
-            online=row.gateway_id is not None,
+            online=row.connected_since is not None,
             gateway_id=row.gateway_id or "",
             position=position,
             connectors=sorted(statuses.get(row.client_id, ()), key=lambda item: item.connector_id),

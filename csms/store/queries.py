@@ -114,10 +114,11 @@ def readings_context(
 
 
 def held_by(connection: Connection, gateway_id: str) -> list[str]:
-    """Return the charge points that a daemon held, by the ledger."""
-    return list(
-        connection.execute(select(charge_points.c.client_id).where(charge_points.c.gateway_id == gateway_id)).scalars()
+    """Return the charge points that a daemon holds, by the ledger."""
+    query = select(charge_points.c.client_id).where(
+        charge_points.c.gateway_id == gateway_id, charge_points.c.connected_since.is_not(None)
     )
+    return list(connection.execute(query).scalars())
 
 
 def _finished(connection: Connection, client_id: str) -> dict[int, Finished]:
