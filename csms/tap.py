@@ -33,7 +33,8 @@ from csms.handlers.v16.security import Security
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
 from csms.metrics import Counters
-from csms.mqtt.client import Broker, Feed, MqttClient, Retained
+from csms.mqtt.client import MqttClient
+from csms.mqtt.feed import Broker, Feed, Retained
 from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
 from csms.ocppj.versions import V16

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from csms.events.protocol import ProtocolEvent, publication
 from csms.metrics import Counters
-from csms.mqtt.client import IDLE_S, Link, Unpublishable
+from csms.mqtt.feed import IDLE_S, Link, Unpublishable
 
 _log = Logger()
 _MAX_QUEUED = 10_000

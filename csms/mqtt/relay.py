@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from csms.events import business, topics
 from csms.metrics import Counters
-from csms.mqtt.client import IDLE_S, HoldDelivery, Link, Unpublishable
+from csms.mqtt.feed import IDLE_S, HoldDelivery, Link, Unpublishable
 from csms.store import event_log
 from csms.store.event_log import EventLogReader, LoggedEvent
 from csms.store.ownership import Lease

@@ -1,0 +1,61 @@
+"""A non-blocking socket with a buffer each way, for a client that reads a byte and writes a message at a time."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+_READ_BYTES = 64 * 1024
+_MAX_UNSENT_BYTES = 256 * 1024
+
+
+class BufferedSocket:
+    """Stands in for a connected socket. What is sent is kept until `flush`; what is received is read ahead."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._received = b""
+        self._read_at = 0
+        self.unsent = bytearray()
+
+    def recv(self, size: int) -> bytes:
+        """Return up to `size` bytes; raises BlockingIOError where there are none."""
+        if self._read_at >= len(self._received):
+            try:
+                self._received = self._connection.recv(_READ_BYTES)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise BlockingIOError from None
+            self._read_at = 0
+        start = self._read_at
+        self._read_at = start + size
+        return self._received[start : start + size]
+
+    def pending(self) -> int:
+        """Return how many bytes can be read without asking the kernel."""
+        ahead = max(0, len(self._received) - self._read_at)
+        decrypted = getattr(self._connection, "pending", None)
+        return ahead + (decrypted() if decrypted is not None else 0)
+
+    def send(self, data: bytes | bytearray) -> int:
+        """Keep data for `flush`; raises BlockingIOError where too much is kept already."""
+        if len(self.unsent) >= _MAX_UNSENT_BYTES:
+            raise BlockingIOError
+        self.unsent += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Write what is kept, as far as the kernel takes it; raises OSError where the connection is gone."""
+        while self.unsent:
+            try:
+                sent = self._connection.send(self.unsent)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            del self.unsent[:sent]
+
+    def fileno(self) -> int:
+        """Return the file descriptor, for select."""
+        number: int = self._connection.fileno()
+        return number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)

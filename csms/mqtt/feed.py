@@ -1,0 +1,80 @@
+"""What flows over the MQTT client: the broker's particulars, links and feeds. Knows nothing of paho."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from attrs import field, frozen
+
+IDLE_S = 1.0
+"""How long the client's thread sleeps at most: keepalives need a look once in a while."""
+
+
+@frozen
+class Broker:
+    """Where the broker is and how to log in to it."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+
+
+@frozen
+class Retained:
+    """A retained message that the daemon says about itself."""
+
+    topic: str
+    payload: bytes
+
+
+class Link(Protocol):
+    """A connection to the broker, as a feed sees it."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether what was published so far has gone to the socket."""
+
+    @property
+    def window(self) -> int:
+        """How many messages with QoS above 0 may be unacknowledged."""
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: Sequence[tuple[str, str]] = ()
+    ) -> int:
+        """Publish, and return the packet id. Raises `Unpublishable` where this message can never be."""
+
+
+class Feed(Protocol):
+    """Something that has messages to publish; called on the client's thread only."""
+
+    def begin(self, link: Link) -> None:
+        """A connection stands."""
+
+    def pump(self, link: Link) -> float:
+        """Publish what there is, as far as the link takes it; return after how many seconds to be asked again."""
+
+    def acknowledged(self, packet_id: int, reason: int) -> None:
+        """The broker acknowledged a message with a reason code, 0 for success."""
+
+    def end(self) -> None:
+        """The connection is gone."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything was delivered."""
+
+
+class Unpublishable(ValueError):
+    """A message that no broker will take."""
+
+
+class HoldDelivery(Exception):
+    """The broker refuses for a reason that passes (not authorized, quota): try again on a new connection, later."""
