@@ -8,6 +8,7 @@ same and ends with status 1.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -44,6 +45,7 @@ _POLL_S = 0.02
 _RECOVER_EVERY_S = 30.0
 _PRUNE_EVERY_S = 3600.0
 _MOST_BATCHES = 500
+_GC_THRESHOLDS = (20_000, 20, 50)
 
 
 @frozen
@@ -132,6 +134,10 @@ class Daemon(Service):
         self._every(_PRUNE_EVERY_S, self._prune)
         if self._notifier.watchdog_s is not None:
             self._every(self._notifier.watchdog_s / 2, self._feed_watchdog)
+        # What stands now stands for ever; and messages make few cycles, so that looking for them can be rarer.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         self._notifier.say("READY=1")
         _log.info("csms is ready")
 

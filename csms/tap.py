@@ -95,7 +95,11 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     gateway_id = settings.gateway.id
     counters = Counters()
     store = Store(
-        reactor, parse_url(settings.database.url.get_secret_value()), settings.database.durability, gateway_id
+        reactor,
+        parse_url(settings.database.url.get_secret_value()),
+        settings.database.durability,
+        gateway_id,
+        time.monotonic,
     )
     stream, relay, mqtt = _mqtt(settings, store, counters)
     if relay is not None:

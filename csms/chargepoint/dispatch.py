@@ -60,10 +60,9 @@ class Dispatcher:
                     dispatcher._handlers[str(action)] = route["_on_action"]
         return dispatcher
 
-    @property
-    def actions(self) -> frozenset[str]:
-        """The actions that have a handler."""
-        return frozenset(self._handlers)
+    def handles(self, action: str) -> bool:
+        """Tell whether there is a handler for an action."""
+        return action in self._handlers
 
     def dispatch(self, call: Call, request: Request, mode: Mode) -> Outcome | Deferred[Outcome]:
         """Answer a CALL. Whatever goes wrong becomes a CALLERROR, but for a store that is away: that one is raised."""
@@ -73,7 +72,11 @@ class Dispatcher:
             deviations = self.schemas.check_request(call.action, call.payload, mode)
             if deviations and mode != "off":
                 request.deviations.extend(deviations)
-            reply = handler(request, **self.schemas.keys.to_snake(call.payload))
+            if getattr(handler, "takes_payload", False):
+                reply = handler(request)
+            else:
+                payload = self.schemas.with_texts(call.payload) if deviations else call.payload
+                reply = handler(request, **self.schemas.keys.to_snake(payload))
             if isinstance(reply, Deferred):
                 return reply.addCallback(self._encode, call).addErrback(self._failed, call)
             return self._encode(reply, call)

@@ -218,7 +218,7 @@ class Session:
     def _handle(self, call: Call) -> None:
         shared = self._shared
         context = shared.context(call.message_id)
-        shared.counters.count("calls", call.action if call.action in self._dispatcher.actions else "unknown")
+        shared.counters.count("calls", call.action if self._dispatcher.handles(call.action) else "unknown")
         request = Request(self.state, context, call.payload, [])
         try:
             outcome = self._dispatcher.dispatch(call, request, self._mode)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def event_id(event_type: str, now: datetime, random_bits: Callable[[int], int]) -> str:
     """Return a new event id; `random_bits(n)` gives n random bits."""
-    milliseconds = int(now.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    milliseconds = ((now - _EPOCH) // _MILLISECOND) & 0xFFFF_FFFF_FFFF
     entropy = random_bits(74)
     number = milliseconds << 80 | 0x7 << 76 | (entropy >> 62) << 64 | 0b10 << 62 | (entropy & 0x3FFF_FFFF_FFFF_FFFF)
     digits = f"{number:032x}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +15,22 @@ from csms.ocppj import frames
 _SECRET_KEYS = frozenset({"authorizationkey", "basicauthpassword"})
 _REDACTED = "(redacted)"
 _MAY_HOLD_SECRETS = frozenset(
-    {"ChangeConfiguration", "GetConfiguration", "SetVariables", "GetVariables", "SetNetworkProfile"}
+    {
+        "ChangeConfiguration",
+        "GetConfiguration",
+        "GetDiagnostics",
+        "GetLog",
+        "GetVariables",
+        "PublishFirmware",
+        "SetNetworkProfile",
+        "SetVariables",
+        "SignedUpdateFirmware",
+        "UpdateFirmware",
+    }
 )
+_URL_PASSWORD = re.compile(r"(://[^/?#:\s]*):[^/?#\s]*@")
+"""``ftp://user:password@host/``: the places of uploads and firmware are given so."""
+_NO_ERROR = (Raw(b'""'), Raw(b'""'), Raw(b"{}"))
 _members = msgspec.json.Decoder(list[Raw])
 
 
@@ -84,21 +99,23 @@ def publication(event: ProtocolEvent, gateway_id: str) -> tuple[str, bytes]:
 
 
 def _error(members: list[Raw]) -> Raw:
-    code, description, details = (
-        (*members[2:5], Raw(b'""'), Raw(b'""'), Raw(b"{}"))[:3] if len(members) < 5 else members[2:5]
-    )
+    given = members[2:5]
+    code, description, details = (*given, *_NO_ERROR[len(given) :])
     return Raw(_encode(ErrorPayload(code, description, details)))
 
 
 def _redact(payload: Raw) -> Raw:
-    """Blank the values of configuration keys and variables that are secrets."""
+    """Blank the values of configuration keys and variables that are secrets; other payloads stay as they were."""
     value = msgspec.json.decode(payload)
-    return Raw(_encode(_without_secrets(value)))
+    clean = _without_secrets(value)
+    return payload if clean == value else Raw(_encode(clean))
 
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets(item) for item in value]
+    if isinstance(value, str):
+        return _URL_PASSWORD.sub(rf"\1:{_REDACTED}@", value)
     if not isinstance(value, dict):
         return value
     is_secret = any(

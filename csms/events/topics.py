@@ -7,10 +7,12 @@ from functools import lru_cache
 
 from csms.events import business as events
 
-_RESERVED = re.compile(r"[+#/%$\s\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]")
+_NON_CHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_RESERVED = re.compile(rf"[+#/%$\s\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ud800-\udfff{_NON_CHARACTERS}]")
+"""A broker drops a client for a topic with control characters, surrogates or non-characters of any plane."""
 _MAX_LEVEL_BYTES = 1024
 
-_FAMILIES: dict[type, str] = {
+FAMILIES: dict[type, str] = {
     events.Started: "transactions",
     events.Completed: "transactions",
     events.MeterReading: "transactions",
@@ -38,7 +40,7 @@ def _utf8(character: str) -> bytes:
 
 def business(event: events.BusinessEvent) -> str:
     """Return the topic of a business event."""
-    return f"csms/{_FAMILIES[type(event.payload)]}/{level(event.client_id)}/{level(event.event_type)}"
+    return f"csms/{FAMILIES[type(event.payload)]}/{level(event.client_id)}/{level(event.event_type)}"
 
 
 def state(client_id: str) -> str:

@@ -56,7 +56,6 @@ def status(
 
 
 def _running_on(state: ChargePointState, connector_id: int) -> int | UnsetType:
-    for transaction in state.running.values():
-        if transaction.connector_id == connector_id:
-            return transaction.transaction_id
-    return UNSET
+    """Return the transaction of a connector; of several the youngest, the others were queued and are over."""
+    running = [transaction for transaction in state.running.values() if transaction.connector_id == connector_id]
+    return max(running, key=lambda transaction: transaction.start_time).transaction_id if running else UNSET

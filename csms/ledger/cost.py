@@ -61,7 +61,7 @@ class Cost(Struct, frozen=True):
 def cost(tariff: Tariff, energy_wh: Decimal, seconds: Decimal) -> Cost:
     """Return the cost of a session."""
     energy = energy_wh / 1000 * tariff.energy_rate
-    time = seconds / 60 * tariff.time_rate
+    time = seconds * tariff.time_rate / 60  # the division last: a price of half a cent is one exactly
     unit = Decimal(1).scaleb(-_MINOR_DIGITS.get(tariff.currency, 2))
     total = (energy + time + tariff.session_fee).quantize(unit, ROUND_HALF_UP)
     return Cost(total, energy, time, tariff.session_fee)

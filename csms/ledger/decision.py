@@ -14,9 +14,9 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import BusinessEvent, Payload
-from csms.ledger.state import ChargePoint, ChargePointState, Connector, MeterProgress, Reading, Record, Transaction
+from csms.ledger.state import ChargePoint, ChargePointState, Connector, Reading, Record, Transaction
 
-Change = ChargePoint | Connector | Transaction | MeterProgress | Reading | Record
+Change = ChargePoint | Connector | Transaction | Reading | Record
 Answer = TypeVar("Answer")
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from msgspec import UNSET, Struct
 
 from csms.events.business import Measurement, SignedValue
 from csms.ledger.clock import Instant
-from csms.ledger.numbers import kilo, rounded
+from csms.ledger.numbers import kilo, number
 
 REGISTER = "Energy.Active.Import.Register"
 INTERVAL = "Energy.Active.Import.Interval"
@@ -91,28 +92,27 @@ def meter_value(instant: Instant, samples: list[Sample]) -> MeterValue:
 
 
 class _Group:
-    """The values of one measurand at one location in one context."""
+    """The values of one measurand at one location in one context, in its base unit."""
 
-    __slots__ = ("context", "location", "name", "phases", "plain", "unit")
+    __slots__ = ("in_kilo", "phases", "plain", "sample", "unit")
 
-    def __init__(self, name: str, sample: Sample) -> None:
-        self.name = name
-        self.location = sample.location
-        self.context = sample.context
-        self.unit: str | None = sample.unit
+    def __init__(self, sample: Sample, unit: str, *, in_kilo: bool) -> None:
+        self.sample = sample
+        self.unit = unit
+        self.in_kilo = in_kilo
         self.plain: Decimal | None = None
-        self.phases: dict[str, Decimal] = {}
+        self.phases: dict[str, Decimal] | None = None
 
-    def value(self) -> Decimal:
+    def over_phases(self, name: str) -> Decimal:
         """Return the value over all phases: the unphased one wins; line-to-line never mixes with line-to-neutral."""
-        if self.plain is not None:
-            return self.plain
-        phases = self.phases
+        phases = self.phases or {}
+        if len(phases) == 1:
+            return next(iter(phases.values()))
         for names in (_LINES, _TO_NEUTRAL):
-            values = [phases[name] for name in names if name in phases]
+            values = [phases[phase] for phase in names if phase in phases]
             if values:
-                return sum(values, Decimal(0)) if self.name.startswith(_SUMMED) else _mean(values)
-        return _mean([phases[name] for name in _LINE_TO_LINE if name in phases] or list(phases.values()))
+                return sum(values, Decimal(0)) if name.startswith(_SUMMED) else _mean(values)
+        return _mean([phases[phase] for phase in _LINE_TO_LINE if phase in phases] or list(phases.values()))
 
 
 def _digest(samples: Iterable[Sample], at: datetime) -> Digest:
@@ -121,32 +121,34 @@ def _digest(samples: Iterable[Sample], at: datetime) -> Digest:
     dropped = 0
     for sample in samples:
         if sample.format == "SignedData":
-            signed.append(
-                SignedValue(
-                    timestamp=at,
-                    value=sample.value,
-                    context=sample.context or UNSET,
-                    measurand=sample.measurand or UNSET,
-                )
-            )
+            signed.append(_signed(sample, at))
             continue
         value = _number(sample.value)
         if value is None:
             dropped += 1
             continue
-        name = sample.measurand or REGISTER
-        exponent = _KILO.get(sample.unit or _default_unit(name), ("", 0))[1]
+        name, location = sample.measurand or REGISTER, sample.location
+        unit, exponent = _unit(name, sample.unit)
         if exponent:
             value = value.scaleb(exponent)
-        key = (name, None if sample.location in (None, "Outlet") else sample.location, sample.context)
+        key = (name, None if location == "Outlet" else location, sample.context)
         group = groups.get(key)
         if group is None:
-            group = groups[key] = _Group(name, sample)
-        if sample.phase is None:
+            group = groups[key] = _Group(sample, unit, in_kilo=exponent is not None)
+        phase = sample.phase
+        if phase is None:
             group.plain = value
+        elif group.phases is None:
+            group.phases = {phase: value}
         else:
-            group.phases[sample.phase] = value
+            group.phases[phase] = value
     return _summarise(groups, signed, dropped)
+
+
+def _signed(sample: Sample, at: datetime) -> SignedValue:
+    return SignedValue(
+        timestamp=at, value=sample.value, context=sample.context or UNSET, measurand=sample.measurand or UNSET
+    )
 
 
 def _summarise(
@@ -156,8 +158,10 @@ def _summarise(
     registers: list[tuple[str | None, Decimal]] = []
     intervals: list[tuple[str | None, Decimal]] = []
     for (name, location, context), group in groups.items():
-        value = group.value()
-        if location is None:
+        value = group.plain
+        if value is None:
+            value = group.over_phases(name)
+        if location is None and group.in_kilo:
             if name == REGISTER:
                 registers.append((context, value))
             elif name == INTERVAL:
@@ -170,22 +174,24 @@ def _summarise(
 
 
 def _measurement(group: _Group, value: Decimal) -> Measurement:
-    unit = group.unit or _default_unit(group.name)
-    in_kilo = _KILO.get(unit)
-    publish = kilo if in_kilo else _as_given
-    phases = group.phases
+    publish = kilo if group.in_kilo else number
+    phases, sample = group.phases, group.sample
     return Measurement(
         value=publish(value),
-        unit=in_kilo[0] if in_kilo else _SAME_UNIT.get(unit, unit),
-        context=group.context or UNSET,
-        location=group.location or UNSET,
-        phase=next(iter(phases)) if len(phases) == 1 and group.plain is None else UNSET,
-        phases={name: publish(item) for name, item in phases.items()} if phases else UNSET,
+        unit=group.unit,
+        context=sample.context or UNSET,
+        location=sample.location or UNSET,
+        phase=UNSET if phases is None or len(phases) > 1 or group.plain is not None else next(iter(phases)),
+        phases=UNSET if phases is None else {phase: publish(item) for phase, item in phases.items()},
     )
 
 
-def _as_given(value: Decimal) -> int | float:
-    return rounded(value, 6)
+@lru_cache(maxsize=1024)
+def _unit(name: str, unit: str | None) -> tuple[str, int | None]:
+    """Return the unit to publish, and the power of ten from the unit as sent to the base unit; None: not in kilo."""
+    unit = unit or _default_unit(name)
+    in_kilo = _KILO.get(unit)
+    return in_kilo if in_kilo is not None else (_SAME_UNIT.get(unit, unit), None)
 
 
 def _default_unit(name: str) -> str:
@@ -200,11 +206,10 @@ def _number(text: str) -> Decimal | None:
     """Return a text as an exact decimal, None where it is no finite number of a size that a meter could show."""
     try:
         value = Decimal(text)
+        plausible = -_LARGEST <= value <= _LARGEST and "_" not in text  # comparing a NaN raises, too
     except InvalidOperation:
         return None
-    if "_" in text or not value.is_finite() or abs(value) > _LARGEST:
-        return None
-    return value
+    return value if plausible else None
 
 
 def _mean(values: list[Decimal]) -> Decimal:

@@ -9,8 +9,8 @@ _THREE = Decimal("0.001")
 
 def number(value: Decimal) -> int | float:
     """Return a decimal as a JSON number: an integer where it is one."""
-    whole = int(value)
-    return whole if value == whole else float(value)
+    nearest = float(value)
+    return int(value) if nearest.is_integer() and value == int(value) else nearest
 
 
 def rounded(value: Decimal, digits: int) -> int | float:

@@ -83,15 +83,6 @@ class Transaction(Struct, frozen=True, kw_only=True):
     signed: tuple[SignedValue, ...] = ()
 
 
-class MeterProgress(Struct, frozen=True, kw_only=True):
-    """The part of a running transaction that each meter reading changes."""
-
-    transaction_id: int
-    meter: EnergyMeter
-    quality: Quality
-    signed: tuple[SignedValue, ...]
-
-
 class Reading(Struct, frozen=True, kw_only=True):
     """The raw meter values of one reading time; ``samples`` is their JSON."""
 

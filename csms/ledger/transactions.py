@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import Completed, CostBreakdown, OrphanStop, Quality, SessionCost, Started
-from csms.ledger import chargepoints, energy
+from csms.ledger import chargepoints, clock, energy
 from csms.ledger.clock import Instant
 from csms.ledger.cost import Tariff, cost
 from csms.ledger.decision import Context, Decision, Draft
@@ -193,7 +193,7 @@ def _complete(
     seconds = Decimal(str((stop_time - transaction.start_time).total_seconds()))
     quality = _quality(
         estimated=meter.estimated or status == "closed",
-        clock_suspect=clock_suspect or seconds < 0 or transaction.quality == "clock_suspect",
+        clock_suspect=clock_suspect or seconds < 0 or _began_suspect(transaction),
     )
     seconds = max(seconds, ZERO)
     price = cost(tariff, energy_wh, seconds)
@@ -256,11 +256,21 @@ def _complete(
     draft.change(replace(ended, completed_event_id=completed_event_id, cost_event_id=cost_event_id))
     state = draft.state
     finished = Finished(ended.transaction_id, ended.start_time, stop_time)
+    last = state.finished.get(ended.connector_id)
+    if last is not None and last.transaction_id > ended.transaction_id:
+        finished = last  # the late stop of an older transaction does not make it the last
     draft.state = replace(
         state,
         running={key: value for key, value in state.running.items() if key != ended.transaction_id},
         finished={**state.finished, ended.connector_id: finished},
     )
+
+
+def _began_suspect(transaction: Transaction) -> bool:
+    """Tell whether the start was at a time not to be believed; a close as forgotten has overwritten the quality."""
+    if transaction.status == "active":
+        return transaction.quality == "clock_suspect"
+    return clock.judge(transaction.station_start, transaction.start_time).suspect
 
 
 def _quality(*, estimated: bool, clock_suspect: bool) -> Quality:

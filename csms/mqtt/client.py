@@ -37,6 +37,10 @@ _MAX_IN_FLIGHT = 40
 _UNSUPPORTED_VERSION = 0x84
 _USER_PROPERTY = 0x26
 _CONTENT_TYPE = 0x03
+_LONGEST_TOPIC = 65535
+_BREATH_S = 0.005
+"""The least time between two rounds of publishing: under load the thread works in bursts, not against the reactor's."""
+_NOBODY_WAITS = paho.MQTTMessageInfo(0)
 
 
 class _Packed:
@@ -76,6 +80,14 @@ class _Client(paho.Client):  # type: ignore[misc]
     """
 
     acknowledged: Callable[[int, int], None]
+
+    def publish_and_forget(self, topic: str, payload: bytes) -> MQTTErrorCode:
+        """Publish with QoS 0, without the object to wait on that ``publish`` makes."""
+        encoded = topic.encode()
+        if not encoded or len(encoded) > _LONGEST_TOPIC:
+            raise ValueError("invalid topic")
+        code: MQTTErrorCode = self._send_publish(0, encoded, payload, info=_NOBODY_WAITS)
+        return code
 
     def _create_socket(self) -> Any:
         return BufferedSocket(super()._create_socket())
@@ -128,6 +140,10 @@ class _PahoLink:
     ) -> int:
         packed = _Packed(properties) if self.is_v5 and properties else None
         try:
+            if not (qos or retain):
+                if self.client.publish_and_forget(topic, payload) == MQTTErrorCode.MQTT_ERR_NO_CONN:
+                    self.gone = self.gone or "no connection"
+                return 0
             info = self.client.publish(topic, payload, qos, retain, packed)
         except (ValueError, UnicodeError) as error:
             raise Unpublishable(str(error)) from error
@@ -331,12 +347,16 @@ class MqttClient:
 
     def _serve(self, link: _PahoLink) -> None:
         while link.gone is None:
+            began = time.monotonic()
             pause_s = min((feed.pump(link) for feed in self._feeds), default=IDLE_S)
             if self._stop_at is not None and (
                 time.monotonic() > self._stop_at or all(feed.drained for feed in self._feeds)
             ):
                 return
             self._turn(link, pause_s)
+            rest_s = _BREATH_S - (time.monotonic() - began)
+            if rest_s > 0 and self._stop_at is None:
+                select.select([], [], [], rest_s)
 
     def _turn(self, link: _PahoLink, timeout_s: float) -> None:
         """Write, wait for something to happen, read."""

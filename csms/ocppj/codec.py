@@ -7,12 +7,15 @@ and duplicate member names. All of them are valid for some JSON parser and break
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 from typing import Any
 
 import orjson
 
 MAX_DEPTH = 64
 _NUL_ESCAPE = b"\\u0000"
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_BUT_BRACKETS_AND_QUOTES = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 
 
 class BadJson(ValueError):
@@ -37,7 +40,7 @@ def parse(data: bytes) -> Any:
         except UnicodeDecodeError:
             raise BadUtf8("the text is not UTF-8") from None
         raise BadJson(f"not JSON: {error}") from None
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data, value) > MAX_DEPTH:
         raise BadJson(f"nested deeper than {MAX_DEPTH} levels")
     # A text that is its own canonical form has no member twice; only other texts need the exact look.
     if orjson.dumps(value) != data:
@@ -51,16 +54,18 @@ dump = orjson.dumps
 """Encode a value as compact JSON, members in the order given."""
 
 
-def _depth(value: Any) -> int:
+def _depth(data: bytes, value: Any) -> int:
+    """Return how deep a text is nested: by its brackets alone, where no string holds any."""
+    if b"\\" not in data:
+        brackets = data.translate(None, _BUT_BRACKETS_AND_QUOTES).replace(b'""', b"")
+        if b'"' not in brackets:
+            return max(accumulate(map(_STEPS.__getitem__, brackets)))
     depth = 0
     level = [value]
-    while level:
+    while level and depth <= MAX_DEPTH:
         containers = [item for item in level if isinstance(item, dict | list)]
-        if containers:
-            depth += 1
+        depth += bool(containers)
         level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
-        if depth > MAX_DEPTH:
-            break
     return depth
 
 

@@ -98,7 +98,7 @@ class Connection:
                 text = frames.encode_error(bad.message_id, bad.code, bad.description)
             return Refused(text, bad.description)
         if type(frame) is Call:
-            if self._current is not None:
+            if self._current is not None or self._waiting:
                 return self._wait(frame)
             return self._begin(frame)
         return self._settle(frame)  # type: ignore[arg-type]
@@ -155,12 +155,12 @@ class Connection:
         return self._outstanding.message_id if self._outstanding is not None else None
 
     def call(self, message_id: str, action: str, payload: object) -> bytes | None:
-        """Return the text to send for a CALL of ours, or None where it has to wait for the one before it.
+        """Return the text to send for a CALL of ours, or None where it has to wait for those before it.
 
         :raises TooManyCalls: `MAX_WAITING` wait already.
         """
         outgoing = _Outgoing(message_id, action, frames.encode_call(message_id, action, payload))
-        if self._outstanding is None:
+        if self._outstanding is None and not self._outgoing:
             self._outstanding = outgoing
             return outgoing.text
         if self._outgoing is None:

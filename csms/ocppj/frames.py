@@ -73,9 +73,9 @@ def decode(data: bytes, version: Version) -> Frame:
         raise
     except codec.BadJson as error:
         raise BadFrame(NO_MESSAGE_ID, version.rpc_framework_error, str(error)) from None
-    if type(frame) is not list or len(frame) < 2:
+    if type(frame) is not list or not frame:
         raise BadFrame(NO_MESSAGE_ID, version.rpc_framework_error, "not an array [MessageTypeId, MessageId, ...]")
-    kind, message_id = frame[0], frame[1]
+    kind, message_id = frame[0], frame[1] if len(frame) > 1 else None
     if type(kind) is not int or kind not in (CALL, CALLRESULT, CALLERROR):
         code = "MessageTypeNotSupported" if version.unknown_message_type_is_answered else None
         raise BadFrame(_echo(message_id), code, f"unknown message type {str(kind)[:20]}: allowed are 2, 3, 4")

@@ -47,7 +47,8 @@ class Schemas:
             if entry.name.endswith(".json"):
                 self._texts[entry.name.removesuffix(".json")] = json.loads(entry.read_text(encoding="utf-8-sig"))
         self.actions = frozenset(name for name in self._texts if name + _RESPONSE in self._texts)
-        self.keys = KeyNames(_member_names(list(self._texts.values())))
+        self.keys = KeyNames(name for name, _ in _members(list(self._texts.values())))
+        self._other_types, self._strings = _split_by_type(self._texts.values())
         self._compiled: dict[str, jsonschema_rs.Draft4Validator | jsonschema_rs.Draft6Validator] = {}
 
     def check_request(self, action: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
@@ -61,6 +62,16 @@ class Schemas:
     def check_response(self, action: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
         """Return the deviations of a response; otherwise as `check_request`."""
         return self._check(action + _RESPONSE, payload, mode)
+
+    def with_texts(self, value: Any, name: str = "") -> Any:
+        """Return a copy of a payload with deviations where a number that was let pass in place of a text is that text."""
+        if type(value) is dict:
+            return {key: self.with_texts(item, key) for key, item in value.items()}
+        if type(value) is list:
+            return [self.with_texts(item, name) for item in value]
+        if type(value) in (int, float) and name in self._strings and name not in self._other_types:
+            return str(value)
+        return value
 
     def _check(self, name: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
         validator = self._compiled.get(name) or self._compile(name)
@@ -113,13 +124,27 @@ def _tolerable(error: jsonschema_rs.ValidationError) -> bool:
     return False
 
 
-def _member_names(schema: Any) -> Iterator[str]:
+def _split_by_type(schemas: Iterable[Any]) -> tuple[set[str], set[str]]:
+    """Return the names of members that are anything but a text somewhere, and of those that are texts somewhere."""
+    strings: set[str] = set()
+    others: set[str] = set()
+    for schema in schemas:
+        definitions = schema.get("definitions", {})
+        for name, member in _members(schema):
+            reference = member.get("$ref")
+            target = definitions.get(reference.rpartition("/")[2], {}) if reference is not None else member
+            target = target.get("items", target) if target.get("type") == "array" else target
+            (strings if target.get("type") == "string" else others).add(name)
+    return others, strings
+
+
+def _members(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(schema, dict):
         properties = schema.get("properties")
         if isinstance(properties, dict):
-            yield from properties
+            yield from properties.items()
         for item in schema.values():
-            yield from _member_names(item)
+            yield from _members(item)
     elif isinstance(schema, list):
         for item in schema:
-            yield from _member_names(item)
+            yield from _members(item)

@@ -47,7 +47,7 @@ def writing_engine(url: URL, durability: Durability) -> Engine:
 
 
 def reading_engine(url: URL, durability: Durability) -> Engine:
-    """Return an engine for the connections that read."""
+    """Return an engine for the connections that read: without transactions, unless a reader begins one itself."""
     pool: dict[str, Any] = {"poolclass": QueuePool, "pool_size": _READERS, "max_overflow": 0}
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, durability, begin="BEGIN", **pool)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from msgspec import UNSET, Struct
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from csms.events.business import ChargePointNow, ConnectorState, RunningTransaction
-from csms.store.rows import upsert
 from csms.store.tables import charge_points, connectors, cursors, event_log, set_aside, transactions
+from csms.store.upsert import upsert
 
 
 class LoggedEvent(Struct, frozen=True, gc=False):
@@ -26,12 +25,23 @@ class LoggedEvent(Struct, frozen=True, gc=False):
     body: bytes
 
 
+_EVENTS_AFTER = (
+    select(event_log)
+    .where(event_log.c.position > bindparam("after"))
+    .order_by(event_log.c.position)
+    .limit(bindparam("most"))
+)
+_LATEST_POSITION = select(func.max(event_log.c.position))
+_RUNNING = select(transactions).where(
+    transactions.c.status == "active", transactions.c.client_id.in_(bindparam("client_ids", expanding=True))
+)
+_CONNECTORS = select(connectors).where(connectors.c.client_id.in_(bindparam("client_ids", expanding=True)))
+_CHARGE_POINTS = select(charge_points).where(charge_points.c.client_id.in_(bindparam("client_ids", expanding=True)))
+
+
 def events_after(connection: Connection, position: int, limit: int) -> list[LoggedEvent]:
     """Return the events after a position, in order."""
-    rows = connection.execute(
-        select(event_log).where(event_log.c.position > position).order_by(event_log.c.position).limit(limit)
-    )
-    return [LoggedEvent(*row) for row in rows]
+    return [LoggedEvent(*row) for row in connection.execute(_EVENTS_AFTER, {"after": position, "most": limit})]
 
 
 def cursor(connection: Connection, consumer: str) -> int:
@@ -54,7 +64,7 @@ def put_aside(connection: Connection, consumer: str, position: int, at: datetime
 
 def latest_position(connection: Connection) -> int:
     """Return the position of the latest event."""
-    return connection.execute(select(func.max(event_log.c.position))).scalar_one() or 0
+    return connection.execute(_LATEST_POSITION).scalar_one() or 0
 
 
 def charge_point_ids(connection: Connection) -> list[str]:
@@ -65,9 +75,10 @@ def charge_point_ids(connection: Connection) -> list[str]:
 def states_now(connection: Connection, client_ids: Sequence[str], now: datetime) -> list[ChargePointNow]:
     """Return what is true of charge points now, read in one snapshot with the position that it belongs to."""
     position = latest_position(connection)
+    wanted = {"client_ids": list(client_ids)}
     running: dict[str, list[RunningTransaction]] = {}
     on_connector: dict[tuple[str, int], int] = {}
-    for row in _of(connection, transactions, client_ids, transactions.c.status == "active"):
+    for row in connection.execute(_RUNNING, wanted):
         running.setdefault(row.client_id, []).append(
             RunningTransaction(
                 transaction_id=row.transaction_id,
@@ -78,7 +89,7 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
         )
         on_connector[row.client_id, row.connector_id] = row.transaction_id
     statuses: dict[str, list[ConnectorState]] = {}
-    for row in _of(connection, connectors, client_ids):
+    for row in connection.execute(_CONNECTORS, wanted):
         statuses.setdefault(row.client_id, []).append(
             ConnectorState(
                 connector_id=row.connector_id,
@@ -101,12 +112,8 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
             model=row.model or UNSET,
             firmware_version=row.firmware_version or UNSET,
         )
-        for row in _of(connection, charge_points, client_ids)
+        for row in connection.execute(_CHARGE_POINTS, wanted)
     ]
-
-
-def _of(connection: Connection, table: Any, client_ids: Iterable[str], *conditions: Any) -> Any:
-    return connection.execute(select(table).where(table.c.client_id.in_(list(client_ids)), *conditions))
 
 
 class EventLogReader:

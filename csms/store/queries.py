@@ -6,82 +6,90 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select
 
 from csms.ledger.authorization import IdTag, fold
 from csms.ledger.readings import Known
 from csms.ledger.state import ChargePoint, ChargePointState, Connector, Finished, Registration, Transaction
 from csms.ledger.transactions import StartRequest
-from csms.store.tables import charge_points, connectors, id_tags, meter_readings, transactions
+from csms.store.tables import charge_points, connectors, event_sequences, id_tags, meter_readings, transactions
 
+_CLIENT: BindParameter[str] = bindparam("client_id")
+_CHARGE_POINT = select(charge_points).where(charge_points.c.client_id == _CLIENT)
+_SEQUENCE = select(event_sequences.c.sequence).where(event_sequences.c.client_id == _CLIENT)
+_LATEST_READING = select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == _CLIENT)
+_CONNECTORS = select(connectors).where(connectors.c.client_id == _CLIENT)
+_RUNNING = select(transactions).where(transactions.c.client_id == _CLIENT, transactions.c.status == "active")
+_TRANSACTION = select(transactions).where(
+    transactions.c.transaction_id == bindparam("transaction_id"), transactions.c.client_id == _CLIENT
+)
+_ID_TAG = select(*(id_tags.c[name] for name in IdTag.__struct_fields__)).where(id_tags.c.folded == bindparam("folded"))
+_STARTED_AT = (
+    select(transactions)
+    .where(transactions.c.client_id == _CLIENT, transactions.c.station_start == bindparam("station_start"))
+    .order_by(transactions.c.transaction_id.desc())
+    .limit(1000)
+)
+_READINGS_AT = select(meter_readings.c.taken_at, meter_readings.c.samples).where(
+    meter_readings.c.client_id == _CLIENT, meter_readings.c.taken_at.in_(bindparam("times", expanding=True))
+)
+_ENDED = (
+    select(
+        transactions.c.connector_id,
+        transactions.c.transaction_id,
+        transactions.c.start_time,
+        transactions.c.stop_time,
+    )
+    .where(transactions.c.client_id == _CLIENT, transactions.c.status != "active")
+    .order_by(transactions.c.transaction_id.desc())
+    .limit(16)
+)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_RECENTLY_FINISHED = 16
-_MOST_REPETITIONS = 1000
 Kind = TypeVar("Kind")
 
 
 def charge_point_state(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
     """Return the state of a charge point; an unknown one is made with the registration that the operator wants for it."""
-    row = connection.execute(select(charge_points).where(charge_points.c.client_id == client_id)).one_or_none()
+    wanted = {"client_id": client_id}
+    row = connection.execute(_CHARGE_POINT, wanted).one_or_none()
     if row is None:
         charge_point = ChargePoint(client_id=client_id, registration=registration)
         return ChargePointState(charge_point=charge_point, is_new=True, sequence=0, readings_known_since=_LONG_AGO)
-    latest = connection.execute(
-        select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == client_id)
-    ).scalar_one()
+    latest = connection.execute(_LATEST_READING, wanted).scalar_one()
     return ChargePointState(
         charge_point=_as(ChargePoint, row),
-        sequence=row.sequence,
+        sequence=connection.execute(_SEQUENCE, wanted).scalar_one_or_none() or 0,
         readings_known_since=latest or _LONG_AGO,
-        connectors={
-            found.connector_id: _as(Connector, found)
-            for found in connection.execute(select(connectors).where(connectors.c.client_id == client_id))
-        },
-        running={
-            found.transaction_id: _as(Transaction, found)
-            for found in connection.execute(
-                select(transactions).where(transactions.c.client_id == client_id, transactions.c.status == "active")
-            )
-        },
+        connectors={found.connector_id: _as(Connector, found) for found in connection.execute(_CONNECTORS, wanted)},
+        running={found.transaction_id: _as(Transaction, found) for found in connection.execute(_RUNNING, wanted)},
         finished=_finished(connection, client_id),
     )
 
 
 def transaction(connection: Connection, client_id: str, transaction_id: int) -> Transaction | None:
     """Return a transaction of this charge point; another's is none of its business (CVE-2026-28230)."""
-    row = connection.execute(
-        select(transactions).where(
-            transactions.c.transaction_id == transaction_id, transactions.c.client_id == client_id
-        )
-    ).one_or_none()
+    row = connection.execute(_TRANSACTION, {"client_id": client_id, "transaction_id": transaction_id}).one_or_none()
     return None if row is None else _as(Transaction, row)
 
 
 def id_tag(connection: Connection, tag: str) -> IdTag | None:
     """Return an id tag, whatever its case."""
-    columns = [id_tags.c[name] for name in IdTag.__struct_fields__]
-    row = connection.execute(select(*columns).where(id_tags.c.folded == fold(tag))).one_or_none()
+    row = connection.execute(_ID_TAG, {"folded": fold(tag)}).one_or_none()
     return None if row is None else _as(IdTag, row)
 
 
 def earlier_start(connection: Connection, client_id: str, request: StartRequest) -> Transaction | None:
     """Return the stored transaction that a start repeats, if it does."""
-    rows = connection.execute(
-        select(transactions)
-        .where(transactions.c.client_id == client_id, transactions.c.station_start == request.instant.station)
-        .order_by(transactions.c.transaction_id.desc())
-        .limit(_MOST_REPETITIONS)
-    )
+    rows = connection.execute(_STARTED_AT, {"client_id": client_id, "station_start": request.instant.station})
     return next((found for row in rows if request.repeats(found := _as(Transaction, row))), None)
 
 
 def known_readings(connection: Connection, client_id: str, times: Iterable[datetime]) -> Known:
     """Return the readings of these times that are stored already."""
-    rows = connection.execute(
-        select(meter_readings.c.taken_at, meter_readings.c.samples).where(
-            meter_readings.c.client_id == client_id, meter_readings.c.taken_at.in_(list(times))
-        )
-    )
+    wanted = list(times)
+    if not wanted:
+        return frozenset()
+    rows = connection.execute(_READINGS_AT, {"client_id": client_id, "times": wanted})
     return frozenset((row.taken_at, row.samples) for row in rows)
 
 
@@ -122,18 +130,7 @@ def held_by(connection: Connection, gateway_id: str) -> list[str]:
 
 
 def _finished(connection: Connection, client_id: str) -> dict[int, Finished]:
-    columns = (
-        transactions.c.connector_id,
-        transactions.c.transaction_id,
-        transactions.c.start_time,
-        transactions.c.stop_time,
-    )
-    rows = connection.execute(
-        select(*columns)
-        .where(transactions.c.client_id == client_id, transactions.c.status != "active")
-        .order_by(transactions.c.transaction_id.desc())
-        .limit(_RECENTLY_FINISHED)
-    )
+    rows = connection.execute(_ENDED, {"client_id": client_id})
     finished: dict[int, Finished] = {}
     for row in rows:
         finished.setdefault(row.connector_id, Finished(row.transaction_id, row.start_time, row.stop_time))

@@ -2,100 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
-from msgspec.structs import asdict
-from sqlalchemy import Connection, Insert, Table, Update, bindparam, insert, update
-from sqlalchemy.dialects import postgresql, sqlite
+from msgspec import Struct
+from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
-from csms.ledger.state import ChargePoint, Connector, MeterProgress, Reading, Record, Transaction
+from csms.ledger.state import ChargePoint, Connector, Reading, Record, Transaction
 from csms.store import tables
+from csms.store.event_log import LoggedEvent
+from csms.store.upsert import upsert
 
-Statement = Insert | Update
-Row = dict[str, Any]
+_LARGEST_CHUNK = 64
+_VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 
 
-def upsert(table: Table, dialect: str, columns: Iterable[str]) -> Insert:
-    """Return an insert that updates the row where its key is there already."""
-    dialect_insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    names = list(columns)
-    statement = dialect_insert(table).values({name: bindparam(name) for name in names})
-    keys = [column.name for column in table.primary_key]
-    return statement.on_conflict_do_update(
-        index_elements=keys, set_={name: statement.excluded[name] for name in names if name not in keys}
-    )
+class Bulk:
+    """An insert or upsert of many rows, each a structure with the columns' names as attributes.
+
+    The statement is compiled once, and the column types' own conversions are looked up once. Rows go in chunks of powers of
+    two with a statement each: a driver lets go of the interpreter for each statement, and other threads are eager for it.
+    """
+
+    def __init__(self, statement: Insert, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        names: list[str] = list(compiled.positiontup or compiled.bind_names.values())
+        self._names = None if compiled.positiontup else names
+        self._values = attrgetter(*names)
+        processors = {
+            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind, name in compiled.bind_names.items()
+        }
+        self._processors = [
+            (place, processor) for place, name in enumerate(names) if (processor := processors[name]) is not None
+        ]
+        text = str(compiled)
+        found = _VALUES.search(text)
+        if found is None:
+            raise ValueError(f"no VALUES in {text}")
+        self._before, self._row, self._after = text[: found.start(1)], found[1], text[found.end(1) :]
+        self._texts: dict[int, str] = {}
+
+    def execute(self, connection: Connection, rows: Sequence[Any]) -> None:
+        """Execute for all rows."""
+        start, left = 0, len(rows)
+        while left:
+            size = min(1 << (left.bit_length() - 1), _LARGEST_CHUNK)
+            chunk = rows[start : start + size]
+            connection.exec_driver_sql(self._text(size), self._parameters(chunk))
+            start, left = start + size, left - size
+
+    def _text(self, size: int) -> str:
+        text = self._texts.get(size)
+        if text is None:
+            if self._names is None:
+                groups = [self._row] * size
+            else:
+                groups = [re.sub(r"%\((\w+)\)s", rf"%(\1_{number})s", self._row) for number in range(size)]
+            text = self._texts[size] = self._before + ", ".join(groups) + self._after
+        return text
+
+    def _parameters(self, rows: Sequence[Any]) -> Any:
+        together: list[Any] = []
+        for row in rows:
+            values = list(self._values(row))
+            for place, processor in self._processors:
+                values[place] = processor(values[place])
+            together += values
+        if self._names is None:
+            return tuple(together)
+        names = [f"{name}_{number}" for number in range(len(rows)) for name in self._names]
+        return dict(zip(names, together, strict=True))
+
+
+class _Sequence(Struct, frozen=True, gc=False):
+    client_id: str
+    sequence: int
 
 
 class Statements:
     """The statements of the ledger for one SQL dialect."""
 
-    def __init__(self, dialect: str) -> None:
-        self._sequence = (
-            update(tables.charge_points)
-            .where(tables.charge_points.c.client_id == bindparam("key"))
-            .values(sequence=bindparam("latest"))
-        )
-        self._event = insert(tables.event_log)
-        # In this order: what a later kind changes, an earlier one has made.
-        self._of_change: dict[type[Change], tuple[Statement, Callable[[Any], Row]]] = {
-            ChargePoint: (upsert(tables.charge_points, dialect, ChargePoint.__struct_fields__), asdict),
-            Connector: (upsert(tables.connectors, dialect, Connector.__struct_fields__), asdict),
-            MeterProgress: (
-                update(tables.transactions)
-                .where(tables.transactions.c.transaction_id == bindparam("key"))
-                .values(meter=bindparam("meter"), quality=bindparam("quality"), signed=bindparam("signed")),
-                _progress_row,
-            ),
-            Transaction: (upsert(tables.transactions, dialect, Transaction.__struct_fields__), asdict),
-            Reading: (insert(tables.meter_readings), asdict),
-            Record: (insert(tables.records), asdict),
+    def __init__(self, dialect: Dialect) -> None:
+        def bulk_upsert(table: Table, kind: type[Any]) -> Bulk:
+            return Bulk(upsert(table, dialect.name, kind.__struct_fields__), dialect)
+
+        def bulk_insert(table: Table, kind: type[Any]) -> Bulk:
+            return Bulk(insert(table).values({name: bindparam(name) for name in kind.__struct_fields__}), dialect)
+
+        self._of_change: dict[type[Change], Bulk] = {
+            ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
+            Connector: bulk_upsert(tables.connectors, Connector),
+            Transaction: bulk_upsert(tables.transactions, Transaction),
+            Reading: bulk_insert(tables.meter_readings, Reading),
+            Record: bulk_insert(tables.records, Record),
         }
+        self._sequence = bulk_upsert(tables.event_sequences, _Sequence)
+        self._event = bulk_insert(tables.event_log, LoggedEvent)
 
     def execute(
         self, connection: Connection, decisions: Iterable[Decision[Any]], first_position: Callable[[int], int]
     ) -> int:
         """Write decisions; `first_position(n)` reserves n positions of the event log. Return how many events there were."""
-        rows: dict[type[Change], list[Row]] = {kind: [] for kind in self._of_change}
-        sequences: list[Row] = []
+        # By key: of several changes of one row in a commit the last one is the truth.
+        rows: dict[type[Change], dict[object, Change]] = {kind: {} for kind in self._of_change}
+        sequences: list[_Sequence] = []
         events: list[business.BusinessEvent] = []
         for decision in decisions:
             for change in decision.changes:
-                kind = type(change)
-                rows[kind].append(self._of_change[kind][1](change))
+                rows[type(change)][_key(change)] = change
             if decision.events:
                 events.extend(decision.events)
-                state = decision.state
-                sequences.append({"key": state.charge_point.client_id, "latest": state.sequence})
+                sequences.append(_Sequence(decision.state.charge_point.client_id, decision.state.sequence))
         for kind, kind_rows in rows.items():
             if kind_rows:
-                connection.execute(self._of_change[kind][0], kind_rows)
+                self._of_change[kind].execute(connection, list(kind_rows.values()))
         if sequences:
-            connection.execute(self._sequence, sequences)
+            self._sequence.execute(connection, sequences)
         if events:
             position = first_position(len(events))
-            connection.execute(self._event, [_event_row(event, position + n) for n, event in enumerate(events)])
+            self._event.execute(connection, [_logged(event, position + n) for n, event in enumerate(events)])
         return len(events)
 
 
-def _progress_row(progress: MeterProgress) -> Row:
-    return {
-        "key": progress.transaction_id,
-        "meter": progress.meter,
-        "quality": progress.quality,
-        "signed": progress.signed,
-    }
+def _key(change: Change) -> object:
+    if isinstance(change, Transaction):
+        return change.transaction_id
+    if isinstance(change, Connector):
+        return change.client_id, change.connector_id
+    return change.client_id if isinstance(change, ChargePoint) else id(change)
 
 
-def _event_row(event: business.BusinessEvent, position: int) -> Row:
-    return {
-        "position": position,
-        "event_id": event.event_id,
-        "client_id": event.client_id,
-        "event_type": event.event_type,
-        "timestamp": event.timestamp,
-        "topic": topics.business(event),
-        "body": business.encode(event),
-    }
+def _logged(event: business.BusinessEvent, position: int) -> LoggedEvent:
+    return LoggedEvent(
+        position,
+        event.event_id,
+        event.client_id,
+        event.event_type,
+        event.timestamp,
+        topics.business(event),
+        business.encode(event),
+    )

@@ -43,6 +43,7 @@ class Store:
     _url: URL
     _durability: Durability
     _gateway_id: str
+    _monotonic: Callable[[], float]
     on_events: Callable[[], None] = field(default=lambda: None)
     on_broken: Callable[[StoreBroken], None] = field(default=lambda _error: None)
     _writer: GroupCommitWriter | None = None
@@ -76,7 +77,11 @@ class Store:
 
     def _start(self, _ignored: None) -> None:
         self._writer = GroupCommitWriter(
-            self._reactor, self._write_engine, on_events=self.on_events, on_broken=self.on_broken
+            self._reactor,
+            self._write_engine,
+            on_events=self.on_events,
+            on_broken=self.on_broken,
+            monotonic=self._monotonic,
         )
         self._writer.start()
 

@@ -109,7 +109,7 @@ charge_points = Table(
     Column("client_id", String(255), primary_key=True),
     Column("registration", String(20), nullable=False),
     Column("validation", String(20)),
-    Column("allow_no_subprotocol", Boolean, nullable=False, default=False),
+    Column("allow_no_subprotocol", Boolean, nullable=False),
     Column("vendor", Text),
     Column("model", Text),
     Column("serial_number", Text),
@@ -119,7 +119,13 @@ charge_points = Table(
     Column("version", String(20)),
     Column("connected_since", UtcTime),
     Column("disconnected_at", UtcTime),
-    Column("sequence", BigInteger, nullable=False, default=0),
+)
+
+event_sequences = Table(
+    "event_sequences",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
 )
 
 connectors = Table(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 from attrs import define
@@ -26,6 +27,8 @@ from csms.store.rows import Statements
 
 _MAX_GROUP = 512
 _PROBE_S = 1.0
+_WINDOW_S = 0.003
+"""The least time between two commits: under load a commit takes more decisions with it; an idle ledger commits at once."""
 _log = Logger()
 
 Job = Decision[Any] | Callable[[Connection], Any]
@@ -52,13 +55,14 @@ class GroupCommitWriter:
         *,
         on_events: Callable[[], None],
         on_broken: Callable[[StoreBroken], None],
+        monotonic: Callable[[], float],
     ) -> None:
         self._reactor = reactor
         self._engine = engine
         self._on_events = on_events
         self._on_broken = on_broken
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
-        self._statements = Statements(engine.dialect.name)
+        self._statements = Statements(engine.dialect)
         self._connection: Connection | None = None
         self._pool = ThreadPool(1, 1, "ledger-writer")
         self._take_positions = (
@@ -67,6 +71,9 @@ class GroupCommitWriter:
             .values(value=tables.counters.c.value + bindparam("count"))
             .returning(tables.counters.c.value)
         )
+        self._monotonic = monotonic
+        self._pause = Event()
+        self._committed_at = 0.0
         self.available = True
         self.commits = 0
         self.decisions = 0
@@ -99,6 +106,7 @@ class GroupCommitWriter:
             except queue.Empty:
                 self._probe()
                 continue
+            self._wait_for_window()
             group: list[_Entry] = []
             while True:
                 if entry is None:
@@ -113,7 +121,13 @@ class GroupCommitWriter:
                     break
             if group:
                 self._commit_group(group)
+                self._committed_at = self._monotonic()
         self._disconnect()
+
+    def _wait_for_window(self) -> None:
+        left = self._committed_at + _WINDOW_S - self._monotonic()
+        if left > 0:
+            self._pause.wait(left)
 
     def _commit_group(self, group: list[_Entry]) -> None:
         """Commit a group; nothing that happens in here may end the thread."""

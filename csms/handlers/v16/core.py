@@ -9,7 +9,7 @@ from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, DataTransferStatus, Reason
 from twisted.internet.defer import Deferred
 
-from csms.handlers.request import Policy, Reads, Reply, Request
+from csms.handlers.request import Policy, Reads, Reply, Request, takes_payload
 from csms.handlers.v16 import values as v16
 from csms.handlers.v16.meter_values import meter_values
 from csms.handlers.v16.values import id_tag_info, instant, meter_wh, wire_time
@@ -28,7 +28,7 @@ class Core:
         self._policy = policy
 
     @on(Action.authorize)
-    def on_authorize(self, request: Request, id_tag: str) -> Deferred[Reply]:
+    def on_authorize(self, request: Request, id_tag: str, **_members: Any) -> Deferred[Reply]:
         """Answer Authorize (§4.1) by the tag's status and expiry."""
 
         def answer(tag: IdTag | None) -> Reply:
@@ -64,18 +64,18 @@ class Core:
         return Reply(call_result.DataTransfer(status=DataTransferStatus.unknown_vendor_id), decision)
 
     @on(Action.heartbeat)
-    def on_heartbeat(self, request: Request) -> Reply:
+    def on_heartbeat(self, request: Request, **_members: Any) -> Reply:
         """Answer Heartbeat (§4.6)."""
         return Reply(call_result.Heartbeat(current_time=wire_time(request.context.now)))
 
     @on(Action.meter_values)
-    def on_meter_values(
-        self, request: Request, connector_id: int, meter_value: list[dict[str, Any]], **members: Any
-    ) -> Reply | Deferred[Reply]:
+    @takes_payload
+    def on_meter_values(self, request: Request) -> Reply | Deferred[Reply]:
         """Answer MeterValues (§4.7)."""
-        connector_id = int(connector_id)
-        values = meter_values(request, meter_value)
-        number = v16.transaction_id(members.get("transaction_id"))
+        payload = request.payload
+        connector_id = int(payload["connectorId"])
+        values = meter_values(request, payload["meterValue"])
+        number = v16.transaction_id(payload.get("transactionId"))
         running = request.state.running.get(number) if number is not None else None
 
         def answer(found: tuple[Transaction | None, Known]) -> Reply:
@@ -166,7 +166,7 @@ class Core:
         number = v16.transaction_id(transaction_id)
         running = request.state.running.get(number) if number is not None else None
         tag_text = members.get("id_tag")
-        values = meter_values(request, members.get("transaction_data") or ())
+        values = meter_values(request, request.payload.get("transactionData") or ())
         stop = transactions.StopRequest(
             transaction_id=int(transaction_id),
             meter_stop_wh=meter_wh(meter_stop),

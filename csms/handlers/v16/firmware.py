@@ -27,14 +27,14 @@ class Firmware:
 
     @on(Action.signed_firmware_status_notification)
     def on_signed_firmware_status_notification(self, request: Request, **_members: Any) -> Reply:
-        """Answer SignedFirmwareStatusNotification (security whitepaper L01, §5.21)."""
+        """Answer SignedFirmwareStatusNotification (security whitepaper L01, §5.19)."""
         return _kept(
             request, Action.signed_firmware_status_notification, call_result.SignedFirmwareStatusNotification()
         )
 
     @on(Action.log_status_notification)
     def on_log_status_notification(self, request: Request, **_members: Any) -> Reply:
-        """Answer LogStatusNotification (security whitepaper N01, §5.12)."""
+        """Answer LogStatusNotification (security whitepaper N01, §5.13)."""
         return _kept(request, Action.log_status_notification, call_result.LogStatusNotification())
 
 

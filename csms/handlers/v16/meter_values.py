@@ -6,29 +6,44 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from csms.handlers.request import Request
 from csms.handlers.v16.values import instant
 from csms.ledger.metering import MeterValue, Sample, meter_value
 
-_FIELDS = Sample.__struct_fields__
+_FIELDS = {field.name: field.encode_name for field in msgspec.structs.fields(Sample)}
+
+
+class _WireMeterValue(Struct, rename="camel", gc=False):
+    timestamp: str
+    sampled_value: list[Sample]
+
+
+_WireMeterValues = list[_WireMeterValue]
 
 
 def meter_values(request: Request, members: Sequence[dict[str, Any]]) -> list[MeterValue]:
-    """Read the ``meter_value`` or ``transaction_data`` member of a message."""
+    """Read the ``meterValue`` or ``transactionData`` member of a message, as it is on the wire."""
     values = []
-    for member in members:
-        at = instant(request, member.get("timestamp"))
-        value = meter_value(at, [_sample(sampled) for sampled in member.get("sampled_value", ())])
+    for wire in _convert(members):
+        value = meter_value(instant(request, wire.timestamp), wire.sampled_value)
         if value.contents.dropped:
             request.deviations.append(f"sampledValue: {value.contents.dropped} values are no numbers")
         values.append(value)
     return values
 
 
-def _sample(sampled: dict[str, Any]) -> Sample:
+def _convert(members: Sequence[dict[str, Any]]) -> list[_WireMeterValue]:
     try:
-        return msgspec.convert(sampled, Sample)
+        return msgspec.convert(members, _WireMeterValues)
     except msgspec.ValidationError:
-        # A number in place of a text, as tolerated by the validation.
-        return Sample(**{name: str(sampled[name]) for name in _FIELDS if sampled.get(name) is not None})
+        # Numbers in place of texts, as tolerated by the validation.
+        return [
+            _WireMeterValue(str(member["timestamp"]), [_sample(sampled) for sampled in member["sampledValue"]])
+            for member in members
+        ]
+
+
+def _sample(sampled: dict[str, Any]) -> Sample:
+    return Sample(**{name: str(sampled[key]) for name, key in _FIELDS.items() if sampled.get(key) is not None})

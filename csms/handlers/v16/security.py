@@ -18,7 +18,7 @@ class Security:
 
     @on(Action.security_event_notification)
     def on_security_event_notification(self, request: Request, timestamp: str, **members: Any) -> Reply:
-        """Answer SecurityEventNotification (A04, §5.16): stored and published."""
+        """Answer SecurityEventNotification (A04, §5.15): stored and published."""
         decision = chargepoints.security_event(
             request.state,
             request.context,

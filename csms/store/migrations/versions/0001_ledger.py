@@ -25,9 +25,13 @@ def upgrade() -> None:
         sa.Column("version", sa.String(20)),
         sa.Column("connected_since", UtcTime()),
         sa.Column("disconnected_at", UtcTime()),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
     )
     op.create_index("ix_charge_points_gateway_id", "charge_points", ["gateway_id"])
+    op.create_table(
+        "event_sequences",
+        sa.Column("client_id", sa.String(255), primary_key=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+    )
     op.create_table(
         "connectors",
         sa.Column("client_id", sa.String(255), primary_key=True),
