@@ -17,6 +17,8 @@ _MAX_WATTS = Decimal(1_000_000)
 """No charge point delivers more: a first register further from a start at 0 was not counted from 0."""
 _ALWAYS_PLAUSIBLE_WH = Decimal(2_000)
 _BEGIN = "Transaction.Begin"
+_MAX_SEEN = 64
+"""How far back, in intervals, a late one is still told from one that came again."""
 
 
 class EnergyMeter(Struct, frozen=True, kw_only=True):
@@ -30,7 +32,8 @@ class EnergyMeter(Struct, frozen=True, kw_only=True):
     earlier_segments_wh: Decimal = ZERO
     intervals_wh: Decimal | None = None
     """The sum of the interval measurands, used only where there is no register."""
-    intervals_until: dict[str, datetime] = {}
+    intervals_seen: dict[str, tuple[datetime, ...]] = {}
+    """The latest times of intervals that are in the sum, by context, in order."""
     estimated: bool = False
 
     @property
@@ -58,15 +61,17 @@ def read(meter: EnergyMeter, register_wh: Decimal, at: datetime, context: str | 
 
 
 def read_interval(meter: EnergyMeter, energy_wh: Decimal, at: datetime, context: str | None) -> EnergyMeter:
-    """Take an interval value, once for each time and context."""
+    """Take an interval value, once for each time and context; where a register was read there is no use for it."""
+    if energy_wh < 0 or meter.latest_wh is not None:
+        return meter
     key = context or "Sample.Periodic"
-    until = meter.intervals_until.get(key)
-    if energy_wh < 0 or (until is not None and at <= until):
+    seen = meter.intervals_seen.get(key, ())
+    if at in seen or (len(seen) == _MAX_SEEN and at < seen[0]):
         return meter
     return replace(
         meter,
         intervals_wh=(meter.intervals_wh or ZERO) + energy_wh,
-        intervals_until={**meter.intervals_until, key: at},
+        intervals_seen={**meter.intervals_seen, key: tuple(sorted((*seen, at))[-_MAX_SEEN:])},
     )
 
 

@@ -16,8 +16,8 @@ from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.metering import POWER, REGISTER, Digest, MeterValue
 from csms.ledger.state import ChargePointState, Reading, Transaction
 
-Known = frozenset[tuple[datetime, bytes]]
-"""Readings that are stored already, by time and samples."""
+Known = frozenset[tuple[int, datetime, bytes]]
+"""Readings that are stored already, by connector, time and samples."""
 
 NOTHING_KNOWN: Known = frozenset()
 STATION = 0
@@ -89,7 +89,7 @@ def take_readings(
     for reading in readings:
         at, contents = reading.instant.at, reading.contents
         samples = _encode(reading.samples)
-        if (at, samples) in known:
+        if (connector_id, at, samples) in known:
             continue
         if transaction is not None and transaction.status != "completed":
             transaction = _progress(transaction, contents, at)

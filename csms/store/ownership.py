@@ -8,10 +8,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+from contextlib import suppress
 from typing import Protocol
 
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 
 class Lease(Protocol):
@@ -70,10 +72,12 @@ class AdvisoryLease:
         return False
 
     def release(self) -> None:
-        if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # The session may be gone already, and its lock with it.
+            with suppress(SQLAlchemyError):
+                connection.invalidate()
+                connection.close()
 
 
 def gateway_lease(url: URL, engine: Engine, gateway_id: str) -> Lease:

@@ -30,7 +30,7 @@ _STARTED_AT = (
     .order_by(transactions.c.transaction_id.desc())
     .limit(1000)
 )
-_READINGS_AT = select(meter_readings.c.taken_at, meter_readings.c.samples).where(
+_READINGS_AT = select(meter_readings.c.connector_id, meter_readings.c.taken_at, meter_readings.c.samples).where(
     meter_readings.c.client_id == _CLIENT, meter_readings.c.taken_at.in_(bindparam("times", expanding=True))
 )
 _ENDED = (
@@ -90,7 +90,7 @@ def known_readings(connection: Connection, client_id: str, times: Iterable[datet
     if not wanted:
         return frozenset()
     rows = connection.execute(_READINGS_AT, {"client_id": client_id, "times": wanted})
-    return frozenset((row.taken_at, row.samples) for row in rows)
+    return frozenset((row.connector_id, row.taken_at, row.samples) for row in rows)
 
 
 def start_context(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -86,15 +85,16 @@ class Store:
         self._writer.start()
 
     def close(self) -> None:
-        """Commit what was handed over and end the threads; blocks until they have ended."""
-        if self._writer is not None:
-            self._writer.stop()
+        """Commit what was handed over and end the threads; blocks until they have ended. May be called again."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.stop()
         if self._readers.started:
             self._readers.stop()
-        if self._lease is not None:
-            self._lease.release()
-        with contextlib.suppress(AttributeError):
             self._read_engine.dispose()
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.release()
 
     @property
     def available(self) -> bool:

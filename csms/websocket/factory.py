@@ -7,6 +7,7 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -19,6 +20,14 @@ from csms.websocket.protocol import ChargePointProtocol
 _log = Logger()
 _CLOSE_HANDSHAKE_TIMEOUT_S = 5
 _GOING_AWAY = 1001
+
+
+class _TooMany(Protocol):
+    """Hangs up on an address that has too many connections."""
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
 
 
 class ChargePointFactory(WebSocketServerFactory):
@@ -63,12 +72,13 @@ class ChargePointFactory(WebSocketServerFactory):
             tcpNoDelay=True,
         )
 
-    def buildProtocol(self, addr: IAddress) -> ChargePointProtocol | None:
+    def buildProtocol(self, addr: IAddress) -> Protocol:
         address = getattr(addr, "host", "")
         if not self._addresses.add(address):
             self.counters.count("refused_handshakes", "address")
             _log.warn("{address} has too many connections", address=address)
-            return None
+            # Not None: the wrapper of TLS connections does not know what to do with it.
+            return _TooMany()
         protocol: ChargePointProtocol = super().buildProtocol(addr)
         protocol.counted_address = address
         return protocol
@@ -102,6 +112,10 @@ class ChargePointFactory(WebSocketServerFactory):
         """Ping whoever was silent for the interval, and drop whoever left a ping unanswered. Any traffic is life."""
         now = self.clock.seconds()
         for protocol in list(self._open):
+            if protocol.held:
+                # What we do not read we cannot hear.
+                protocol.last_heard, protocol.pinged_at = now, None
+                continue
             pinged_at = protocol.pinged_at
             if pinged_at is not None and protocol.last_heard > pinged_at:
                 pinged_at = protocol.pinged_at = None

@@ -33,6 +33,8 @@ def identity(target: str, prefix: str) -> str:
     raw = path.removeprefix(prefix)
     if raw == path or not raw or "/" in raw:
         raise Refusal(404, f"charge points connect to {prefix}<identity>")
+    if not raw.isascii():
+        raise Refusal(400, "the identity is not percent-encoded")
     try:
         text = unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:

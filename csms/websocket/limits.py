@@ -47,6 +47,14 @@ class HandshakeGate:
     def guard(self, port: IListeningPort) -> None:
         """Let the gate open and close a listening port."""
         self._ports.append(port)
+        accept = port.doRead  # type: ignore[attr-defined]
+
+        def accept_what_fits() -> None:
+            # Twisted accepts a hundred and more at a time; the gate could only close behind the last of them.
+            port.numberAccepts = max(1, self._limit - self._inside)  # type: ignore[attr-defined]
+            accept()
+
+        port.doRead = accept_what_fits  # type: ignore[attr-defined]
 
     def enter(self) -> None:
         """A connection was accepted."""
@@ -100,8 +108,13 @@ class TokenBucket:
 
     def take(self, now: float) -> float:
         """Take a token; return for how many seconds reading must pause, 0 for none."""
+        if self._at is None or now > self._at:
+            self.refill(now)
+        self._tokens -= 1
+        return 0 if self._tokens >= 0 else -self._tokens / self._rate
+
+    def refill(self, now: float) -> None:
+        """Add what the time brought; messages that waited here are taken later than they were heard."""
         if self._at is not None:
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        self._tokens -= 1
-        return 0 if self._tokens >= 0 else -self._tokens / self._rate

@@ -6,9 +6,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
+from autobahn.util import encode_truncate
 from autobahn.websocket.types import ConnectionRequest
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -55,6 +58,7 @@ class ChargePointProtocol(WebSocketServerProtocol):
     pinged_at: float | None = None
     _address: str = ""
     _in_gate = False
+    _in_handshake = False
     _holds: frozenset[str] = frozenset()
     _is_producer = False
     _cut: IDelayedCall | None = None
@@ -62,6 +66,7 @@ class ChargePointProtocol(WebSocketServerProtocol):
     _frames = 0
     _doomed = False
     _refusal: Refusal | None = None
+    _is_refused = False
     _close_reason: str | None = None
 
     # The socket before it is a WebSocket.
@@ -78,7 +83,7 @@ class ChargePointProtocol(WebSocketServerProtocol):
     def dataReceived(self, data: bytes) -> None:
         self.last_heard = self.factory.clock.seconds()
         if self.state == self.STATE_OPEN:
-            if not self.data and self.current_frame is None and not self.inside_message:
+            if not self._holds and not self.data and self.current_frame is None and not self.inside_message:
                 payload = whole_text(data, self.maxMessagePayloadSize)
                 if payload is not None:
                     self.onMessage(payload, False)
@@ -92,8 +97,20 @@ class ChargePointProtocol(WebSocketServerProtocol):
             return
         self._dataReceived(data)
 
+    def consumeData(self) -> None:
+        """Leave alone what came before reading was paused: one read may bring hundreds of messages."""
+        if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
+            super().consumeData()
+            return
+        while not (self._holds and self.state == self.STATE_OPEN):
+            if not self.processData() or self.state == self.STATE_CLOSED:
+                break
+
     def processHandshake(self) -> None:
         """Tidy the offer before Autobahn reads it: it refuses repeats, and real charge points send empty entries."""
+        if self._in_handshake:
+            # What comes before our answer waits for it; a second request must not make a second session.
+            return
         end = self.data.find(b"\r\n\r\n")
         if end >= 0:
             head = b"\r\n".join(_tidy(line) for line in self.data[:end].split(b"\r\n"))
@@ -101,6 +118,7 @@ class ChargePointProtocol(WebSocketServerProtocol):
         super().processHandshake()
 
     def onConnect(self, request: ConnectionRequest) -> Deferred[str | None]:
+        self._in_handshake = True
         return Deferred.fromCoroutine(self._handshake(request)).addErrback(self._refuse)
 
     async def _handshake(self, request: ConnectionRequest) -> str | None:
@@ -139,6 +157,9 @@ class ChargePointProtocol(WebSocketServerProtocol):
         raise error
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
+        if self._is_refused:
+            return
+        self._is_refused = True
         if self._refusal is not None:
             reason, code = self._refusal.reason, self._refusal.status
         self.factory.counters.count("refused_handshakes", str(code))
@@ -170,11 +191,11 @@ class ChargePointProtocol(WebSocketServerProtocol):
         self._leave_gate()
         for name in _HANDSHAKE_LEFTOVERS:
             self.__dict__.pop(name, None)
+        self.bucket = TokenBucket(self.factory.limits.calls_per_second, self.factory.limits.calls_burst)
         if self.session is None or self._doomed:
-            self.sendClose(_CLOSE_PROTOCOL_ERROR, "no OCPP version in common")
+            self.close(_CLOSE_PROTOCOL_ERROR, "no OCPP version in common")
             return
         self.factory.counters.count("connections")
-        self.bucket = TokenBucket(self.factory.limits.calls_per_second, self.factory.limits.calls_burst)
         self._bound_messages()
         self.factory.opened(self)
         self.session.opened(self, self._address or None)
@@ -189,6 +210,8 @@ class ChargePointProtocol(WebSocketServerProtocol):
 
     def onMessageBegin(self, isBinary: bool) -> None:
         self._frames = 0
+        if self.maxMessagePayloadSize < self.factory.limits.message_bytes:
+            self._bound_messages()
         super().onMessageBegin(isBinary)
 
     def onMessageFrameBegin(self, length: int) -> None:
@@ -210,8 +233,6 @@ class ChargePointProtocol(WebSocketServerProtocol):
             self.hold("rate")
             self.factory.clock.callLater(pause_s, self.unhold, "rate")
         session.receive(payload)
-        if self.maxMessagePayloadSize < self.factory.limits.message_bytes:
-            self._bound_messages()
 
     def onPong(self, payload: bytes) -> None:
         del payload
@@ -238,6 +259,11 @@ class ChargePointProtocol(WebSocketServerProtocol):
         self._close_reason = self._close_reason or reason
         super()._fail_connection(code, reason)
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.session is None and not self._is_refused and isinstance(reason.value, SSL.Error):
+            _log.info("{address}: no TLS: {reason}", address=self._address, reason=str(reason.value)[:200])
+        super().connectionLost(reason)
+
     def _leave_gate(self) -> None:
         if self._in_gate:
             self._in_gate = False
@@ -252,14 +278,16 @@ class ChargePointProtocol(WebSocketServerProtocol):
     def close(self, code: int, reason: str) -> None:
         self._close_reason = self._close_reason or reason
         if self.state == self.STATE_OPEN:
-            self.sendClose(code, reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore"))
+            # Not sendClose: Autobahn keeps an application from sending the codes that are meant for servers.
+            self.sendCloseFrame(code, encode_truncate(reason, _MAX_REASON_BYTES))
 
     def is_alive(self) -> Deferred[bool]:
         if self.state != self.STATE_OPEN:
             return succeed(False)
         if self._asking is None:
             self._asking = Deferred()
-            self.factory.clock.callLater(self.factory.limits.takeover_timeout_s, self._not_alive, self._asking)
+            clock, timeout_s = self.factory.clock, self.factory.limits.takeover_timeout_s
+            clock.callLater(timeout_s, self._answer_alive, self._asking, clock.seconds())
             self.sendPing(b"alive?")
         answer: Deferred[bool] = Deferred()
 
@@ -270,16 +298,24 @@ class ChargePointProtocol(WebSocketServerProtocol):
         self._asking.addCallback(tell)
         return answer
 
-    def _not_alive(self, asking: Deferred[bool]) -> None:
+    def _answer_alive(self, asking: Deferred[bool], asked_at: float) -> None:
         if self._asking is asking:
             self._asking = None
-            asking.callback(False)
-            self.drop("no sign of life")
+            # Any traffic is a sign of life.
+            alive = self.last_heard > asked_at
+            asking.callback(alive)
+            if not alive:
+                self.drop("no sign of life")
 
     def drop(self, reason: str) -> None:
         """Cut the socket without a closing handshake: the other side does not answer."""
         self._close_reason = self._close_reason or reason
         self.dropConnection(abort=True)
+
+    @property
+    def held(self) -> bool:
+        """Whether there is a reason not to read from the socket."""
+        return bool(self._holds)
 
     def hold(self, reason: str) -> None:
         if not self._holds:
@@ -290,7 +326,11 @@ class ChargePointProtocol(WebSocketServerProtocol):
         if reason in self._holds:
             self._holds -= {reason}
             if not self._holds and self.state in (self.STATE_OPEN, self.STATE_CLOSING):
-                self.transport.resumeProducing()
+                if self.data:
+                    self.bucket.refill(self.factory.clock.seconds())
+                    self.consumeData()
+                if not self._holds and self.state != self.STATE_CLOSED:
+                    self.transport.resumeProducing()
 
     # A push producer for its own transport: called when what we wrote is not read.
 

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.logger import Logger
 
 _log = Logger(namespace="autobahn")
+_TLS_FAULT = "SSL error"
 
 
 class QuietLog:
@@ -18,7 +19,9 @@ class QuietLog:
     trace = debug = info = warn = warning = _pass_over
 
     def error(self, message: str = "", **fields: Any) -> None:
-        """Log a fault."""
+        """Log a fault; a TLS handshake that failed is the peer's, and told with its address when the socket is gone."""
+        if message.startswith(_TLS_FAULT):
+            return
         _log.error("{text}: {fields}", text=message, fields=str(fields))
 
     critical = error

@@ -1,0 +1,88 @@
+# make help says what there is. Everything is installed into .venv, once; after that no network is needed.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+MADE := $(VENV)/.made
+INSTALL := $(RUN)/python -m pip --disable-pip-version-check install -c constraints.txt
+# Programs of the system are where only root looks for them.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+.PHONY: help demo run test bench clean moved mosquitto postgresql
+
+help: ## what there is
+	@sed -n -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/.demo ## the daemon at work on real parts, 30 seconds; with a broker of yours: BROKER=host:port
+	@$(RUN)/csms demo $(if $(BROKER),--broker $(BROKER)) $(if $(PICTURE),--save-picture $(PICTURE))
+
+run: $(VENV)/.demo ## the daemon alone, in the foreground; with settings: CONFIG=file
+	@exec $(RUN)/twistd --nodaemon --pidfile= csms $(if $(CONFIG),--config $(CONFIG))
+
+test: mosquitto postgresql $(VENV)/.test ## all checks and tests, with all their set-up
+	@echo "== ruff" && $(RUN)/ruff check . && $(RUN)/ruff format --check .
+	@echo "== mypy" && $(RUN)/mypy
+	@echo "== import-linter" && $(RUN)/lint-imports
+	@echo "== pytest" && $(RUN)/python -m pytest $(TESTS) < /dev/null
+
+bench: mosquitto $(VENV)/.test ## the daemon against its peers, three minutes; QUICK=1 for a short look
+	@$(RUN)/python benchmarks/bench.py $(if $(QUICK),--quick)
+
+clean: ## remove what make has made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The virtual environment. One that was made for another folder (a copied checkout) is made anew.
+ifneq ($(shell cat $(MADE) 2> /dev/null),$(CURDIR))
+$(MADE): moved
+endif
+moved:
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "csms needs Python 3.11 or later; name one: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || $(call apt,python3-venv,Python's venv)
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "$(CURDIR)" > $@
+
+# What is installed is the checkout itself (compat: the other editable modes hide the plugin from twistd).
+define install
+	@echo "installing $(1) into $(VENV)"
+	@$(INSTALL) -q setuptools
+	@$(INSTALL) --no-build-isolation --config-settings editable_mode=compat -e '.[$(1)]' \
+	  | sed -u -n -E 's/^Collecting ([A-Za-z0-9._-]+).*/  \1/p; s/^(Installing collected packages).*/  \1/p'
+	@touch $@
+endef
+
+$(VENV)/.demo: $(MADE) setup.cfg constraints.txt
+	$(call install,demo)
+
+$(VENV)/.test: $(MADE) setup.cfg constraints.txt
+	$(call install,test$(,)demo$(,)bench$(,)postgresql)
+	@touch $(VENV)/.demo
+
+, := ,
+
+# $(call apt,packages,what for): install packages of the system where that is allowed, else say what is missing.
+define apt
+{ \
+  as=; [ "$$(id -u)" = 0 ] || as="sudo -n"; \
+  if command -v apt-get > /dev/null && { [ -z "$$as" ] || $$as true 2> /dev/null; }; then \
+    echo "installing $(1) by apt"; \
+    $$as apt-get update -qq < /dev/null && \
+    $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) < /dev/null > /dev/null; \
+  else \
+    echo "$(2) is missing: install the package $(1)" >&2; exit 1; \
+  fi; \
+}
+endef
+
+mosquitto:
+	@command -v mosquitto > /dev/null || $(call apt,mosquitto,mosquitto)
+
+postgresql:
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 \
+	  || $(call apt,postgresql,PostgreSQL)

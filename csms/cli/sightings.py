@@ -1,0 +1,90 @@
+"""What a subscriber saw of the business stream: duplicates dropped by eventId, sessions put together."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from attrs import define, field, frozen
+
+
+@frozen
+class Sighting:
+    """A business event as it arrived."""
+
+    at: datetime
+    topic: str
+    event_type: str
+    client_id: str
+    payload: dict[str, Any]
+
+    @property
+    def words(self) -> str:
+        """Say in a few words what happened."""
+        payload = self.payload
+        match self.event_type:
+            case "started":
+                return f"transaction {payload['transactionId']} on connector {payload['connectorId']} by {payload['idTag']}"
+            case "meter_reading":
+                return ", ".join(_reading(payload))
+            case "completed":
+                return f"{payload['energyUsed']:.3f} kWh in {payload['duration']:.0f} minutes, {payload['reason']}"
+            case "session_cost":
+                return f"{payload['estimatedCost']:.2f} {payload['currency']} for {payload['energyConsumed']:.3f} kWh"
+            case "status_changed":
+                previous = f"{payload['previousStatus']} -> " if "previousStatus" in payload else ""
+                return f"connector {payload['connectorId']}: {previous}{payload['status']}"
+            case "booted":
+                return f"{payload['status']}: {payload['vendor']} {payload['model']}"
+            case "connected":
+                return f"{payload['version']} from {payload.get('remoteAddress', 'somewhere')}"
+            case "disconnected":
+                return str(payload["reason"])
+            case _:
+                return json.dumps(payload)
+
+
+def _reading(payload: dict[str, Any]) -> list[str]:
+    parts = []
+    if "totalEnergy" in payload:
+        parts.append(f"register {payload['totalEnergy']:.3f} kWh")
+    if "currentPower" in payload:
+        parts.append(f"{payload['currentPower']:.2f} kW")
+    return parts or [f"{len(payload['measurands'])} measurands"]
+
+
+@define(eq=False)
+class Sightings:
+    """All that was seen of one gateway's charge points."""
+
+    gateway_id: str
+    event_ids: set[str] = field(factory=set)
+    duplicates: int = 0
+    completed: dict[int, float] = field(factory=dict)
+    """Transaction id to kWh."""
+    costs: dict[int, float] = field(factory=dict)
+    """Transaction id to cost."""
+
+    def take(self, topic: str, payload: str, now: datetime) -> Sighting | None:
+        """Take a message; return it if it is a business event of ours that is new."""
+        try:
+            event = json.loads(payload)
+        except ValueError:
+            return None
+        if not isinstance(event, dict) or "eventId" not in event or event.get("gatewayId") != self.gateway_id:
+            return None
+        if event["eventId"] in self.event_ids:
+            self.duplicates += 1
+            return None
+        self.event_ids.add(event["eventId"])
+        seen = Sighting(now, topic, event["eventType"], event["clientId"], event["payload"])
+        if seen.event_type == "completed":
+            self.completed[seen.payload["transactionId"]] = seen.payload["energyUsed"]
+        elif seen.event_type == "session_cost":
+            self.costs[seen.payload["transactionId"]] = seen.payload["estimatedCost"]
+        return seen
+
+    def has_seen(self, transaction_ids: set[int]) -> bool:
+        """Whether these transactions are completed and have their cost."""
+        return transaction_ids <= self.completed.keys() and transaction_ids <= self.costs.keys()

@@ -1,0 +1,57 @@
+"""``csms check-config``: what is in effect, or what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from .command import csms
+
+
+def test_it_says_what_is_in_effect(tmp_path):
+    (tmp_path / "csms.toml").write_text('[ocpp]\nheartbeat_interval = "5m"\n[mqtt]\nhost = "broker"\n')
+    out, err, status = csms("check-config", "csms.toml", cwd=tmp_path, MQTT_HOST="other", CSMS_GATEWAY_ID="g1")
+    assert (err, status) == ([], 0)
+    lines = out.splitlines()
+    for line in ("ocpp.heartbeat_interval = 300", "mqtt.host = other", "gateway.id = g1", "mqtt.password = -"):
+        assert line in lines
+    assert f"database.url = sqlite:///{tmp_path}/csms.db" in lines
+
+
+def test_secrets_stay_hidden(tmp_path):
+    (tmp_path / "MQTT_PASSWORD").write_text("secret-1\n")
+    out, _, status = csms(
+        "check-config",
+        cwd=tmp_path,
+        CREDENTIALS_DIRECTORY=str(tmp_path),
+        CSMS_HTTP_TOKEN="secret-2",
+        CSMS_DATABASE_URL="postgresql://csms:secret-3@localhost/csms",
+    )
+    assert status == 0
+    assert "secret-" not in out
+    assert "mqtt.password = (hidden)" in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[ocpp]\nheartbeat_interval = 5\n", "ocpp.heartbeat_interval: '5'"),
+        ("[ocpp]\nspeed = 5\n", "ocpp.speed: unknown setting"),
+        ("[ocpp]\nlisten = 'tcp:nowhere:x=y'\n", "ocpp.listen: 'tcp:nowhere:x=y' is no server endpoint"),
+        ("[http]\nlisten = 'tcp:8081'\n", "http.token"),
+        ("[tls]\ncertificate = '/nowhere.pem'\nkey = '/nowhere.key'\n", "tls.certificate: /nowhere.pem cannot be read"),
+        ("[mqtt]\nca = '/nowhere.pem'\n", "mqtt.ca: /nowhere.pem cannot be read"),
+        ("[database]\nurl = 'mysql://secret@here'\n", "database.url: mysql is not supported"),
+        ("[database\n", "is no TOML"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(text, words, tmp_path):
+    (tmp_path / "csms.toml").write_text(text)
+    out, err, status = csms("check-config", "csms.toml", cwd=tmp_path)
+    assert (out, status, len(err)) == ("", 1, 1)
+    assert words in err[0]
+    assert "secret" not in err[0]
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    _, err, status = csms("check-config", "missing.toml", cwd=tmp_path)
+    assert (status, err) == (1, ["csms: missing.toml cannot be read: No such file or directory"])

@@ -1,0 +1,265 @@
+"""One hand-written fake for each port of the live side: the ledger, a session's socket, the wall clock, the log."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+
+from csms.chargepoint.dispatch import Dispatcher
+from csms.chargepoint.shared import Shared
+from csms.handlers.request import Policy
+from csms.handlers.v16.core import Core
+from csms.handlers.v16.firmware import Firmware
+from csms.handlers.v16.security import Security
+from csms.ledger.state import ChargePoint, ChargePointState, Transaction
+from csms.metrics import Counters
+from csms.ocppj.versions import V16
+from csms.store import queries
+from csms.store.errors import StoreUnavailable
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+GATEWAY = "gw1"
+
+
+class FakeLedger:
+    """The store in memory. Commits wait for `commit_one`, unless a scheduler is given: then they come by themselves.
+
+    It is the `Ledger` of sessions, and the `Reads` of handlers. A state takes effect here when it is committed.
+    """
+
+    def __init__(self, call_later=None):
+        self._call_later = call_later
+        self._transaction_ids = count(1)
+        self.available = True
+        self.reads_wait = False
+        self.waiting_reads = deque()
+        self.pending = deque()
+        self.committed = []
+        self.states = {}
+        self.tags = {}
+        self.transactions = {}
+
+    def commit(self, decision):
+        done = Deferred()
+        self.pending.append((decision, done))
+        if self._call_later is not None:
+            self._call_later(0, self.commit_one)
+        return done
+
+    def read(self, query, *arguments):
+        if not self.available:
+            return fail(StoreUnavailable("the fake is away"))
+        if self.reads_wait:
+            done = Deferred()
+            self.waiting_reads.append(lambda: done.callback(getattr(self, f"_{query.__name__}")(*arguments)))
+            return done
+        return succeed(getattr(self, f"_{query.__name__}")(*arguments))
+
+    def read_one(self):
+        """Answer the read that waits longest."""
+        self.waiting_reads.popleft()()
+
+    def new_transaction_id(self):
+        return next(self._transaction_ids)
+
+    # What the test does as the writer's thread.
+
+    def commit_one(self, error=None):
+        """Fire the commit that waits longest."""
+        decision, done = self.pending.popleft()
+        if error is None and not self.available:
+            error = StoreUnavailable("the fake is away")
+        if error is not None:
+            done.errback(error)
+            return decision
+        self.committed.append(decision)
+        state = decision.state
+        self.states[state.charge_point.client_id] = replace(state, is_new=False)
+        for change in decision.changes:
+            if isinstance(change, Transaction):
+                self.transactions[change.transaction_id] = change
+        done.callback(None)
+        return decision
+
+    def commit_all(self):
+        """Fire commits until none waits."""
+        while self.pending:
+            self.commit_one()
+
+    def events(self, client_id=None):
+        """Return the types of the events that were committed."""
+        return [
+            event.event_type
+            for decision in self.committed
+            for event in decision.events
+            if client_id is None or event.client_id == client_id
+        ]
+
+    # The queries of `csms.store.queries`.
+
+    def _charge_point_state(self, client_id, registration):
+        known = self.states.get(client_id)
+        return known if known is not None else state_of(client_id, registration=registration, is_new=True)
+
+    def _id_tag(self, tag):
+        return self.tags.get(tag.casefold())
+
+    def _transaction(self, client_id, transaction_id):
+        found = self.transactions.get(transaction_id)
+        return found if found is not None and found.client_id == client_id else None
+
+    def _start_context(self, client_id, request):
+        mine = (found for found in self.transactions.values() if found.client_id == client_id)
+        return self._id_tag(request.id_tag), next((found for found in mine if request.repeats(found)), None)
+
+    def _stop_context(self, client_id, transaction_id, tag, times):
+        found = self._transaction(client_id, transaction_id)
+        return found, self._id_tag(tag) if tag is not None else None, frozenset()
+
+    def _readings_context(self, client_id, transaction_id, times):
+        return self._transaction(client_id, transaction_id), frozenset()
+
+    def _held_by(self, gateway_id):
+        points = [state.charge_point for state in self.states.values()]
+        return [
+            point.client_id for point in points if point.gateway_id == gateway_id and point.connected_since is not None
+        ]
+
+
+KNOWN_QUERIES = [
+    queries.charge_point_state,
+    queries.id_tag,
+    queries.transaction,
+    queries.start_context,
+    queries.stop_context,
+    queries.readings_context,
+    queries.held_by,
+]
+"""What `FakeLedger` can be asked; a test compares the signatures."""
+
+
+class FakeTransport:
+    """A session's socket: what was sent, and what it was told."""
+
+    def __init__(self, alive=True):
+        self.sent = []
+        self.closed_with = None
+        self.holds = set()
+        self.asked = []
+        self._alive = alive
+
+    def send_text(self, text):
+        self.sent.append(text)
+
+    def close(self, code, reason):
+        if self.closed_with is None:
+            self.closed_with = (code, reason)
+
+    def is_alive(self):
+        if self._alive is None:
+            self.asked.append(Deferred())
+            return self.asked[-1]
+        return succeed(self._alive)
+
+    def hold(self, reason):
+        self.holds.add(reason)
+
+    def unhold(self, reason):
+        self.holds.discard(reason)
+
+
+class WallClock:
+    """Wall-clock time that the test moves."""
+
+    def __init__(self, now=NOW):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+    def advance(self, seconds):
+        self.now += timedelta(seconds=seconds)
+
+
+class EventIds:
+    """Event ids that can be told from each other."""
+
+    def __init__(self):
+        self._numbers = count(1)
+
+    def __call__(self, event_type, now):
+        return f"{event_type}_{next(self._numbers)}"
+
+
+def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=False, **members):
+    """Return the state of a charge point that did nothing yet."""
+    point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
+    return ChargePointState(
+        charge_point=point, is_new=is_new, sequence=0, readings_known_since=datetime(1970, 1, 1, tzinfo=UTC)
+    )
+
+
+def dispatcher_of(ledger, policy=None):
+    """Return the dispatcher of OCPP 1.6 over a ledger."""
+    return Dispatcher.of(V16, [Core(ledger, policy or Policy()), Firmware(), Security()])
+
+
+def shared_of(ledger, clock=None, **members):
+    """Return what sessions share."""
+    chosen = {
+        "clock": clock if clock is not None else Clock(),
+        "now": WallClock(),
+        "new_event_id": EventIds(),
+        "gateway_id": GATEWAY,
+        "ledger": ledger,
+        "dispatchers": {V16: dispatcher_of(ledger)},
+        "counters": Counters(),
+    }
+    return Shared(**{**chosen, **members})
+
+
+class LogCapture:
+    """What was logged while a test ran."""
+
+    def __init__(self):
+        self.events = []
+
+    def __call__(self, event):
+        if event.get("log_namespace", "").startswith(("csms", "autobahn")):
+            self.events.append(event)
+
+    def about(self, client_id, level=LogLevel.info):
+        """Return the lines about a charge point, at least as grave as `level`."""
+        return [
+            formatEvent(event)
+            for event in self.events
+            if event.get("client_id") == client_id and event["log_level"] >= level
+        ]
+
+    @property
+    def failures(self):
+        """The events that hold a traceback."""
+        return [event for event in self.events if event.get("log_failure") is not None]
+
+
+@pytest.fixture
+def logged():
+    """Capture the log of a test."""
+    capture = LogCapture()
+    globalLogPublisher.addObserver(capture)
+    yield capture
+    globalLogPublisher.removeObserver(capture)
+
+
+def signature_of(function):
+    """Return the parameters of a function or method without self, for comparing a fake with what it stands in for."""
+    parameters = list(inspect.signature(function).parameters.values())
+    return [(item.name, item.kind) for item in parameters if item.name not in {"self", "connection"}]

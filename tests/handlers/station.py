@@ -1,0 +1,98 @@
+"""A charge point as handlers see it: one CALL after the other through the dispatcher, each decision taken over."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import orjson
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from csms.handlers.request import Policy, Request
+from csms.ledger.decision import Context
+from csms.ocppj import frames
+from csms.ocppj.schemas import Schemas
+from csms.ocppj.versions import V16
+from tests.fakes import GATEWAY, NOW, EventIds, FakeLedger, dispatcher_of, state_of
+
+SCHEMAS = Schemas(V16)
+START = {"connectorId": 1, "idTag": "TAG1", "meterStart": 1000, "timestamp": "2026-03-01T11:00:00Z"}
+BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
+
+
+@define
+class Answer:
+    """What came of a CALL: the answer's frame, its payload or code, and what was decided and let pass."""
+
+    frame: list
+    decision: object
+    deviations: list
+
+    @property
+    def payload(self):
+        assert self.frame[0] == frames.CALLRESULT, self.frame
+        return self.frame[2]
+
+    @property
+    def code(self):
+        assert self.frame[0] == frames.CALLERROR, self.frame
+        return self.frame[2]
+
+    @property
+    def changes(self):
+        return list(self.decision.changes) if self.decision is not None else []
+
+    @property
+    def events(self):
+        return list(self.decision.events) if self.decision is not None else []
+
+    @property
+    def event_types(self):
+        return [event.event_type for event in self.events]
+
+
+@define
+class Station:
+    """See the module."""
+
+    client_id: str = "CP1"
+    registration: str = "Accepted"
+    policy: Policy = field(factory=Policy)
+    ledger: FakeLedger = field(factory=FakeLedger)
+    now: object = NOW
+    state: object = None
+    dispatcher: object = None
+    _ids: object = field(factory=EventIds)
+    _sent: int = 0
+
+    def __attrs_post_init__(self):
+        if self.state is None:
+            self.state = state_of(self.client_id, registration=self.registration)
+        self.dispatcher = dispatcher_of(self.ledger, self.policy)
+
+    def ask(self, action, payload, mode="tolerant"):
+        """Send a CALL; a CALLRESULT is checked against the schema of the specification."""
+        self._sent += 1
+        self.now += timedelta(seconds=1)
+        text = json.dumps([2, str(self._sent), action, payload]).encode()
+        call = frames.decode(text, V16)
+        request = Request(self.state, Context(self.now, call.message_id, GATEWAY, self._ids), call.payload, [])
+        outcome = self.dispatcher.dispatch(call, request, mode)
+        if isinstance(outcome, Deferred):
+            done = []
+            outcome.addCallback(done.append)
+            (outcome,) = done
+        frame = orjson.loads(outcome.text)
+        assert frame[1] == call.message_id
+        if frame[0] == frames.CALLRESULT:
+            SCHEMAS.check_response(action, frame[2], "strict")
+        if outcome.decision is not None:
+            self.ledger.commit(outcome.decision)
+            self.ledger.commit_all()
+            self.state = outcome.decision.state
+        return Answer(frame, outcome.decision, request.deviations)
+
+    def start(self, **members):
+        """Start a transaction; return its id."""
+        return self.ask("StartTransaction", {**START, **members}).payload["transactionId"]

@@ -1,0 +1,43 @@
+"""A store on SQLite and one on PostgreSQL: each test runs on both."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from csms.store.database import parse_url
+from csms.store.store import Store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/csms.db"
+    return request.getfixturevalue("postgresql_database")
+
+
+@pytest.fixture
+def make_store(database_url):
+    """Makes stores on the database; the caller opens them, the fixture closes them."""
+    stores = []
+
+    def make(url=database_url, gateway_id="gw1", **options):
+        store = Store(reactor, parse_url(url), "full", gateway_id, time.monotonic, **options)
+        stores.append(store)
+        return store
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+@pytest_twisted.async_yield_fixture
+async def store(make_store):
+    """An open store."""
+    store = make_store()
+    await store.open()
+    yield store

@@ -1,0 +1,46 @@
+"""Old rows go; an event never before every cursor has passed it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest_twisted
+from sqlalchemy import func, select
+
+from csms.ledger import chargepoints
+from csms.store import event_log, retention, tables
+from tests.store import decisions
+from tests.store.decisions import NOW
+
+LATER = NOW + timedelta(days=1)
+
+
+async def count(store, table):
+    return await store.read(lambda connection: connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+@pytest_twisted.ensureDeferred
+async def test_events_stay_until_every_consumer_has_taken_them_and_they_are_old(store):
+    for number in range(5):
+        await store.commit(decisions.connected(f"CP{number}"))
+    assert await store.write(lambda connection: retention.prune_events(connection, LATER)) == 0
+    await store.write(lambda connection: event_log.move_cursor(connection, "mqtt", 4))
+    await store.write(lambda connection: event_log.move_cursor(connection, "http", 3))
+    assert await store.write(lambda connection: retention.prune_events(connection, NOW)) == 0
+    assert await store.write(lambda connection: retention.prune_events(connection, LATER)) == 3
+    assert [event.position for event in await store.read(event_log.events_after, 0, 10)] == [4, 5]
+
+
+@pytest_twisted.ensureDeferred
+async def test_readings_and_records_go_by_their_arrival(store):
+    state = decisions.connected().state
+    for decision in (decisions.connected(), decisions.started(state, 7)):
+        await store.commit(decision)
+        state = decision.state
+    await store.commit(decisions.metered(state, 7))
+    await store.commit(chargepoints.keep(state, decisions.context(), kind="DataTransfer", body={"a": 1}))
+    for prune in (retention.prune_readings, retention.prune_records):
+        assert await store.write(lambda connection, prune=prune: prune(connection, NOW)) == 0
+        assert await store.write(lambda connection, prune=prune: prune(connection, LATER)) == 1
+    assert await count(store, tables.meter_readings) == await count(store, tables.records) == 0
+    assert await count(store, tables.transactions) == 1

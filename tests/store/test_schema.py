@@ -1,0 +1,62 @@
+"""The schema: made by migrations, equal to the tables, refused where it is newer."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_twisted
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from csms.store import schema, tables
+from csms.store.database import parse_url, writing_engine
+from csms.store.errors import StoreError
+
+
+def test_the_head_that_the_code_names_is_the_head_of_the_migrations():
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == schema.HEAD
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_migrations_make_the_tables_of_the_code(store):
+    def differences(connection):
+        return compare_metadata(MigrationContext.configure(connection), tables.metadata)
+
+    assert await store.read(differences) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_open_store_again_changes_nothing_and_a_newer_schema_is_refused(make_store):
+    store = make_store()
+    await store.open()
+    await store.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num='9999'")))
+    store.close()
+    with pytest.raises(StoreError, match="schema 9999, newer than"):
+        await make_store().open()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://u:secret@h/d", "mysql is not supported"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("nonsense", "no SQLAlchemy URL"),
+    ],
+)
+def test_other_databases_are_refused_by_name_without_their_secrets(url, reason):
+    with pytest.raises(StoreError, match=reason) as refused:
+        parse_url(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("durability", "level"), [("full", 2), ("normal", 1)])
+def test_sqlite_is_as_durable_as_the_setting_says(tmp_path, durability, level):
+    engine = writing_engine(parse_url(f"sqlite:///{tmp_path}/csms.db"), durability)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level

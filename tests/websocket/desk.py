@@ -1,0 +1,59 @@
+"""The endpoint without sockets: a string transport for each connection, and a clock that the test moves."""
+
+from __future__ import annotations
+
+import txaio
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
+from csms.chargepoint.registry import Registry
+from csms.websocket.factory import ChargePointFactory
+from csms.websocket.limits import Limits
+from tests.fakes import FakeLedger, shared_of
+from tests.websocket.raw_client import request, split_frames
+
+PEER = IPv4Address("TCP", "127.0.0.1", 5000)
+
+
+class Wire(StringTransport):
+    """A string transport that counts as cut when it was aborted."""
+
+    def __init__(self):
+        super().__init__(peerAddress=PEER)
+        self.aborted = False
+
+    def abortConnection(self):
+        self.aborted = True
+
+    def unregisterProducer(self):
+        """As a socket does, whether there is one or not."""
+        self.producer = None
+
+    @property
+    def frames(self):
+        """The frames that were sent, after the handshake's answer."""
+        return split_frames(self.value().partition(b"\r\n\r\n")[2])[0]
+
+
+class Desk:
+    """See the module."""
+
+    def __init__(self, protocol=None, **limits):
+        self.clock = Clock()
+        txaio.config.loop = self.clock
+        self.ledger = FakeLedger()
+        self.shared = shared_of(self.ledger, self.clock)
+        self.registry = Registry(self.shared)
+        self.factory = ChargePointFactory(self.clock, self.shared, self.registry, Limits(**limits), path="/ocpp/")
+        if protocol is not None:
+            self.factory.protocol = protocol
+
+    def connect(self, client_id="CP1"):
+        """Return the protocol of a charge point whose socket is open."""
+        protocol = self.factory.buildProtocol(PEER)
+        protocol.makeConnection(Wire())
+        protocol.dataReceived(request(f"/ocpp/{client_id}"))
+        self.ledger.commit_all()
+        assert protocol.state == protocol.STATE_OPEN
+        return protocol
