@@ -91,7 +91,7 @@ class Statements:
             return Bulk(upsert(table, dialect.name, kind.__struct_fields__), dialect)
 
         def bulk_insert(table: Table, kind: type[Any]) -> Bulk:
-            return Bulk(insert(table).values({name: bindparam(name) for name in kind.__struct_fields__}), dialect)
+            return Bulk(insert(table).values({name: bindparam(name) for name in kind.__struct_fields__}).inline(), dialect)
 
         self._of_change: dict[type[Change], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),

@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ocpp.exceptions import PropertyConstraintViolationError
+
 from csms.handlers.request import Request
 from csms.ledger import clock
 from csms.ledger.authorization import TagInfo
@@ -14,6 +16,7 @@ from csms.ledger.transactions import UNKNOWN_METER
 
 _LARGEST_METER_WH = 10**13
 _LARGEST_TRANSACTION_ID = 2**31 - 1
+_LARGEST_CONNECTOR_ID = 2**31 - 1
 
 
 def instant(request: Request, text: str | None) -> Instant:
@@ -39,6 +42,18 @@ def transaction_id(value: float | None) -> int | None:
     """Return a transaction id, None where none is meant: absent, 0, -1, or beyond 32 bits."""
     if value is None or not 0 < value <= _LARGEST_TRANSACTION_ID or value != int(value):
         return None
+    return int(value)
+
+
+def connector_id(value: float) -> int:
+    """Return a connector's number; 0 is the station (OCPP 1.6 §4.9).
+
+    :raises PropertyConstraintViolationError: no station has such a connector.
+    """
+    if not 0 <= value <= _LARGEST_CONNECTOR_ID or value != int(value):
+        raise PropertyConstraintViolationError(
+            f"connectorId: {str(value)[:30]} is not allowed: 0 to {_LARGEST_CONNECTOR_ID} are"
+        )
     return int(value)
 
 
