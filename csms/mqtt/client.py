@@ -38,7 +38,7 @@ _UNSUPPORTED_VERSION = 0x84
 _USER_PROPERTY = 0x26
 _CONTENT_TYPE = 0x03
 _LONGEST_TOPIC = 65535
-_BREATH_S = 0.005
+_BREATH_S = 0.01
 """The least time between two rounds of publishing: under load the thread works in bursts, not against the reactor's."""
 _NOBODY_WAITS = paho.MQTTMessageInfo(0)
 

@@ -27,10 +27,10 @@ from csms.store.store import Store
 CONSUMER = "mqtt"
 _log = Logger()
 _READ_AHEAD = 200
-_STATES_AT_ONCE = 50
-_SECONDS_BETWEEN_STATES = 0.25
+_STATES_AT_ONCE = 100
+_SECONDS_BETWEEN_STATES = 0.5
 _SECONDS_BETWEEN_CURSOR_MOVES = 0.2
-_SECONDS_BETWEEN_ATTEMPTS = 2.0
+_SECONDS_BETWEEN_ATTEMPTS = 1.0
 _HOLD = frozenset({0x87, 0x97})  # not authorized, quota exceeded: they pass
 _SET_ASIDE = frozenset({0x90, 0x99})  # topic name invalid, payload format invalid: they do not
 
@@ -136,6 +136,8 @@ class Relay:
         if self._tried_at is not None and now - self._tried_at < _SECONDS_BETWEEN_ATTEMPTS:
             return self._holds_lease
         self._tried_at = now
+        # Another daemon on the same database may have written what nobody here was told of.
+        self._more_in_log = True
         held, self._holds_lease = self._holds_lease, self._lease.acquire()
         if self._holds_lease and not held:
             self._rewind()
@@ -226,8 +228,7 @@ class Relay:
         room = min(_STATES_AT_ONCE, link.window - len(self._state_packets))
         if not self._stale_states or room <= 0 or not link.writable or now - self._states_at < _SECONDS_BETWEEN_STATES:
             return
-        if len(self._stale_states) <= _STATES_AT_ONCE:
-            self._states_at = now
+        self._states_at = now
         client_ids = list(self._stale_states)[:room]
         for client_id in client_ids:
             del self._stale_states[client_id]

@@ -16,7 +16,11 @@ Durability = Literal["full", "normal"]
 
 _BUSY_TIMEOUT_S = 5
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
+_CHECKPOINT_PAGES = 8000
+"""32 MiB: busy pages are written many times to the log, but once to the database."""
 _READERS = 4
+_STATEMENTS = 512
+"""How many statements SQLite keeps prepared: one for each table and number of rows."""
 _CONNECT_TIMEOUT_S = 2
 
 
@@ -50,15 +54,20 @@ def reading_engine(url: URL, durability: Durability) -> Engine:
     """Return an engine for the connections that read: without transactions, unless a reader begins one itself."""
     pool: dict[str, Any] = {"poolclass": QueuePool, "pool_size": _READERS, "max_overflow": 0}
     if url.get_backend_name() == "sqlite":
-        return _sqlite(url, durability, begin="BEGIN", **pool)
-    return _postgresql(url, durability, pool_pre_ping=True, **pool)
+        return _sqlite(url, durability, begin=None, **pool)
+    return _postgresql(url, durability, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool)
 
 
-def _sqlite(url: URL, durability: Durability, *, begin: str, **options: Any) -> Engine:
+def _sqlite(url: URL, durability: Durability, *, begin: str | None, **options: Any) -> Engine:
     engine = create_engine(
         url,
         # The driver must not begin transactions by itself: it would take the write lock too late.
-        connect_args={"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None},
+        connect_args={
+            "timeout": _BUSY_TIMEOUT_S,
+            "check_same_thread": False,
+            "isolation_level": None,
+            "cached_statements": _STATEMENTS,
+        },
         **options,
     )
 
@@ -67,10 +76,12 @@ def _sqlite(url: URL, durability: Durability, *, begin: str, **options: Any) -> 
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
         connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+        if begin is not None:
+            connection.exec_driver_sql(begin)
 
     return engine
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from msgspec import UNSET, Struct
@@ -116,14 +117,29 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
     ]
 
 
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Have several queries see one state of the database."""
+    begin = "BEGIN" if connection.dialect.name == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    connection.exec_driver_sql(begin)
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("ROLLBACK")
+
+
 class EventLogReader:
     """The event log on a connection of its own, for a consumer that runs on its own thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tail: Callable[[int, int], list[LoggedEvent]]) -> None:
         self._engine = engine
+        self._tail = tail
 
     def events_after(self, position: int, limit: int) -> list[LoggedEvent]:
-        """Return the events after a position, in order."""
+        """Return the events after a position, in order; from memory where they were written just now."""
+        recent = self._tail(position, limit)
+        if recent:
+            return recent
         with self._engine.connect() as connection:
             return events_after(connection, position, limit)
 
@@ -139,5 +155,5 @@ class EventLogReader:
 
     def states_now(self, client_ids: Sequence[str], now: datetime) -> list[ChargePointNow]:
         """Return what is true of charge points now."""
-        with self._engine.connect() as connection:
+        with self._engine.connect() as connection, snapshot(connection):
             return states_now(connection, client_ids, now)

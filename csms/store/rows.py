@@ -17,15 +17,15 @@ from csms.store import tables
 from csms.store.event_log import LoggedEvent
 from csms.store.upsert import upsert
 
-_LARGEST_CHUNK = 64
+_LARGEST_CHUNK = 32
 _VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 
 
 class Bulk:
     """An insert or upsert of many rows, each a structure with the columns' names as attributes.
 
-    The statement is compiled once, and the column types' own conversions are looked up once. Rows go in chunks of powers of
-    two with a statement each: a driver lets go of the interpreter for each statement, and other threads are eager for it.
+    The statement is compiled once, and the column types' own conversions are looked up once. Many rows go in one statement:
+    a driver lets go of the interpreter for each, and other threads are eager for it.
     """
 
     def __init__(self, statement: Insert, dialect: Dialect) -> None:
@@ -50,7 +50,7 @@ class Bulk:
         """Execute for all rows."""
         start, left = 0, len(rows)
         while left:
-            size = min(1 << (left.bit_length() - 1), _LARGEST_CHUNK)
+            size = min(left, _LARGEST_CHUNK)
             chunk = rows[start : start + size]
             connection.exec_driver_sql(self._text(size), self._parameters(chunk))
             start, left = start + size, left - size
@@ -91,7 +91,9 @@ class Statements:
             return Bulk(upsert(table, dialect.name, kind.__struct_fields__), dialect)
 
         def bulk_insert(table: Table, kind: type[Any]) -> Bulk:
-            return Bulk(insert(table).values({name: bindparam(name) for name in kind.__struct_fields__}).inline(), dialect)
+            return Bulk(
+                insert(table).values({name: bindparam(name) for name in kind.__struct_fields__}).inline(), dialect
+            )
 
         self._of_change: dict[type[Change], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
@@ -105,8 +107,8 @@ class Statements:
 
     def execute(
         self, connection: Connection, decisions: Iterable[Decision[Any]], first_position: Callable[[int], int]
-    ) -> int:
-        """Write decisions; `first_position(n)` reserves n positions of the event log. Return how many events there were."""
+    ) -> list[LoggedEvent]:
+        """Write decisions; `first_position(n)` reserves n positions of the event log. Return the events as logged."""
         # By key: of several changes of one row in a commit the last one is the truth.
         rows: dict[type[Change], dict[object, Change]] = {kind: {} for kind in self._of_change}
         sequences: list[_Sequence] = []
@@ -122,10 +124,12 @@ class Statements:
                 self._of_change[kind].execute(connection, list(kind_rows.values()))
         if sequences:
             self._sequence.execute(connection, sequences)
-        if events:
-            position = first_position(len(events))
-            self._event.execute(connection, [_logged(event, position + n) for n, event in enumerate(events)])
-        return len(events)
+        if not events:
+            return []
+        position = first_position(len(events))
+        logged = [_logged(event, position + n) for n, event in enumerate(events)]
+        self._event.execute(connection, logged)
+        return logged
 
 
 def _key(change: Change) -> object:

@@ -19,13 +19,14 @@ from csms.ledger.decision import Decision
 from csms.store import tables
 from csms.store.database import Durability, reading_engine, writing_engine
 from csms.store.errors import StoreBroken, StoreError, StoreUnavailable
-from csms.store.event_log import EventLogReader
+from csms.store.event_log import EventLogReader, LoggedEvent
 from csms.store.ownership import Lease, gateway_lease, relay_lease
 from csms.store.schema import bring_up_to_date
+from csms.store.tail import Tail
 from csms.store.writer import GroupCommitWriter, unavailable
 
 Result = TypeVar("Result")
-_READERS = 4
+_READERS = 2
 _ID_BLOCK = 256
 _MAX_TRANSACTION_ID = 2**31 - 1
 
@@ -48,6 +49,7 @@ class Store:
     _writer: GroupCommitWriter | None = None
     _lease: Lease | None = None
     _readers: ThreadPool = field(factory=lambda: ThreadPool(0, _READERS, "ledger-reader"))
+    _tail: Tail = field(factory=Tail)
     _ids: range = range(0)
     _write_engine: Engine = field(init=False)
     _read_engine: Engine = field(init=False)
@@ -78,7 +80,7 @@ class Store:
         self._writer = GroupCommitWriter(
             self._reactor,
             self._write_engine,
-            on_events=self.on_events,
+            on_events=self._log_grew,
             on_broken=self.on_broken,
             monotonic=self._monotonic,
         )
@@ -139,7 +141,7 @@ class Store:
 
     def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         try:
-            with self._read_engine.connect() as connection, connection.begin():
+            with self._read_engine.connect() as connection:
                 return query(connection, *arguments)
         except Exception as error:
             lost = unavailable(error)
@@ -147,9 +149,13 @@ class Store:
                 raise lost from error
             raise
 
+    def _log_grew(self, events: list[LoggedEvent]) -> None:
+        self._tail.extend(events)
+        self.on_events()
+
     def event_log(self) -> EventLogReader:
         """Return a reader of the event log for a thread of its own."""
-        return EventLogReader(self._read_engine)
+        return EventLogReader(self._read_engine, self._tail.after)
 
     def relay_lease(self) -> Lease:
         """Return the lease of the one relay that this database has."""

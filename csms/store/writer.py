@@ -23,12 +23,15 @@ from twisted.python.threadpool import ThreadPool
 from csms.ledger.decision import Decision
 from csms.store import tables
 from csms.store.errors import StoreBroken, StoreUnavailable
+from csms.store.event_log import LoggedEvent
 from csms.store.rows import Statements
 
 _MAX_GROUP = 512
 _PROBE_S = 1.0
-_WINDOW_S = 0.003
-"""The least time between two commits: under load a commit takes more decisions with it; an idle ledger commits at once."""
+_REST_PER_JOB_S = 0.001
+_LONGEST_REST_S = 0.010
+"""After a commit the writer rests by what it committed: under load a commit takes more with it, and an idle ledger commits
+at once. Many small commits cost more than their writes: each makes all threads wait for one another."""
 _log = Logger()
 
 Job = Decision[Any] | Callable[[Connection], Any]
@@ -44,7 +47,7 @@ class _Entry:
 class GroupCommitWriter:
     """Commits decisions and other small write jobs.
 
-    ``on_events`` is called on the writer's thread after a commit that added events; ``on_broken`` on the reactor's, when the
+    ``on_events`` is called on the writer's thread with the events of each commit; ``on_broken`` on the reactor's, when the
     database can no longer be trusted.
     """
 
@@ -53,7 +56,7 @@ class GroupCommitWriter:
         reactor: IReactorFromThreads,
         engine: Engine,
         *,
-        on_events: Callable[[], None],
+        on_events: Callable[[list[LoggedEvent]], None],
         on_broken: Callable[[StoreBroken], None],
         monotonic: Callable[[], float],
     ) -> None:
@@ -73,7 +76,7 @@ class GroupCommitWriter:
         )
         self._monotonic = monotonic
         self._pause = Event()
-        self._committed_at = 0.0
+        self._rest_until = 0.0
         self.available = True
         self.commits = 0
         self.decisions = 0
@@ -106,7 +109,7 @@ class GroupCommitWriter:
             except queue.Empty:
                 self._probe()
                 continue
-            self._wait_for_window()
+            self._rest()
             group: list[_Entry] = []
             while True:
                 if entry is None:
@@ -121,17 +124,17 @@ class GroupCommitWriter:
                     break
             if group:
                 self._commit_group(group)
-                self._committed_at = self._monotonic()
+                self._rest_until = self._monotonic() + min(_LONGEST_REST_S, len(group) * _REST_PER_JOB_S)
         self._disconnect()
 
-    def _wait_for_window(self) -> None:
-        left = self._committed_at + _WINDOW_S - self._monotonic()
+    def _rest(self) -> None:
+        left = self._rest_until - self._monotonic()
         if left > 0:
             self._pause.wait(left)
 
     def _commit_group(self, group: list[_Entry]) -> None:
         """Commit a group; nothing that happens in here may end the thread."""
-        events = 0
+        events: list[LoggedEvent] = []
         try:
             events = self._commit(group)
         except Exception as error:  # noqa: BLE001
@@ -151,11 +154,11 @@ class GroupCommitWriter:
             self.available = True
             self.commits += 1
             self.decisions += len(group)
-        self._reactor.callFromThread(_deliver, group)
         if events:
-            self._on_events()
+            self._on_events(events)
+        self._reactor.callFromThread(_deliver, group)
 
-    def _commit(self, group: list[_Entry]) -> int:
+    def _commit(self, group: list[_Entry]) -> list[LoggedEvent]:
         connection = self._connected()
         with connection.begin():
             decisions = [entry.job for entry in group if isinstance(entry.job, Decision)]
