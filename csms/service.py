@@ -239,6 +239,14 @@ class Daemon(Service):
         self._notifier.say("STOPPING=1")
         if self._starting is not None:
             await self._starting
+        try:
+            await self._say_goodbye()
+        finally:
+            # Whatever went wrong before: threads that go on would keep the process alive.
+            await self._end_threads()
+        _log.info("csms has stopped")
+
+    async def _say_goodbye(self) -> None:
         for loop in self._loops:
             loop.stop()
         self._sockets.stop_sweep()
@@ -247,6 +255,8 @@ class Daemon(Service):
         self._sockets.close_all()
         await self._until(lambda: not self._sockets.open_sockets, _CLOSE_S)
         await self._registry.discard_all("the daemon went away")
+
+    async def _end_threads(self) -> None:
         if self._mqtt is not None and self._mqtt_is_started:
             self._mqtt.request_stop(FLUSH_S)
             await deferToThread(self._mqtt.join)
@@ -254,7 +264,6 @@ class Daemon(Service):
             await deferToThread(self._store.close)
         else:
             self._store.close()
-        _log.info("csms has stopped")
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = self._reactor.seconds() + seconds

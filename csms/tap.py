@@ -261,6 +261,6 @@ def _endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
         text += f":backlog={_BACKLOG}"
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise SystemExit(f"csms: {text!r} is no server endpoint: {error}") from None
     return endpoint

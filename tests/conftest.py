@@ -1,6 +1,13 @@
 """Fixtures for all tests."""
 
+import faulthandler
+
 from tests.mosquitto import durable_mosquitto, mosquitto
 from tests.postgresql import postgresql, postgresql_database, postgresql_url
 
 __all__ = ["durable_mosquitto", "mosquitto", "postgresql", "postgresql_database", "postgresql_url"]
+
+
+def pytest_unconfigure() -> None:
+    """A thread that a failed test left behind must not keep the test run from ending: say where it stands, and end."""
+    faulthandler.dump_traceback_later(20, exit=True)

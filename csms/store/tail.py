@@ -9,7 +9,7 @@ from threading import Lock
 
 from csms.store.event_log import LoggedEvent
 
-_MOST_EVENTS = 2000
+_MOST_EVENTS = 500
 
 
 class Tail:

@@ -16,6 +16,7 @@ from csms.chargepoint.shared import Shared
 from csms.metrics import Counters
 from csms.websocket.limits import AddressCount, HandshakeGate, Limits
 from csms.websocket.protocol import ChargePointProtocol
+from csms.websocket.slim import SharedParts, configured
 
 _log = Logger()
 _CLOSE_HANDSHAKE_TIMEOUT_S = 5
@@ -71,6 +72,8 @@ class ChargePointFactory(WebSocketServerFactory):
             autoPingInterval=0,
             tcpNoDelay=True,
         )
+        self.shared_parts = SharedParts()
+        self.protocol = configured(self.protocol, self)
 
     def buildProtocol(self, addr: IAddress) -> Protocol:
         address = getattr(addr, "host", "")

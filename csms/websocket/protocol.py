@@ -1,13 +1,8 @@
-"""A charge point's socket on Autobahn: the handshake, liveness and backpressure; texts go to the session."""
+"""A charge point's socket on Autobahn: liveness, limits and backpressure; texts go to its session."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-
-from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.util import encode_truncate
-from autobahn.websocket.types import ConnectionRequest
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
@@ -16,12 +11,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from csms.chargepoint.registry import IdentityInUse, UnknownChargePoint
-from csms.chargepoint.session import Session
-from csms.store.errors import StoreError
-from csms.websocket import handshake
+from csms.websocket.admission import AdmissionProtocol
 from csms.websocket.fast_path import text_frame, whole_text
-from csms.websocket.handshake import Refusal
 from csms.websocket.limits import (
     MAX_FRAMES_PER_MESSAGE,
     MAX_HEADER_BYTES,
@@ -29,44 +20,28 @@ from csms.websocket.limits import (
     TokenBucket,
 )
 from csms.websocket.quiet import QuietLog
-
-if TYPE_CHECKING:
-    from csms.websocket.factory import ChargePointFactory
+from csms.websocket.slim import slim_down, with_defaults
 
 _log = Logger()
 _CLOSE_UNSUPPORTED_DATA = 1003
 _CLOSE_PROTOCOL_ERROR = 1002
 _CLOSE_TOO_BIG = 1009
 _MAX_REASON_BYTES = 120
-_HANDSHAKE_LEFTOVERS = (
-    "http_headers", "http_request_data", "http_request_host", "http_request_params", "http_request_path",
-    "http_request_uri", "http_response_data", "http_status_line", "websocket_extensions", "websocket_origin", "_wskey",
-)  # fmt: skip
 
 
+@with_defaults
 @implementer(IPushProducer)
-class ChargePointProtocol(WebSocketServerProtocol):
+class ChargePointProtocol(AdmissionProtocol):
     """One socket. Autobahn calls ``onConnect``, ``onOpen``, ``onMessage`` and ``onClose``; it is its session's transport."""
 
     log = QuietLog()
-    factory: ChargePointFactory
-    data: bytes
-
-    session: Session | None = None
-    client_id: str | None = None
     last_heard: float = 0.0
     pinged_at: float | None = None
-    _address: str = ""
-    _in_gate = False
-    _in_handshake = False
     _holds: frozenset[str] = frozenset()
     _is_producer = False
     _cut: IDelayedCall | None = None
     _asking: Deferred[bool] | None = None
     _frames = 0
-    _doomed = False
-    _refusal: Refusal | None = None
-    _is_refused = False
     _close_reason: str | None = None
 
     # The socket before it is a WebSocket.
@@ -106,91 +81,11 @@ class ChargePointProtocol(WebSocketServerProtocol):
             if not self.processData() or self.state == self.STATE_CLOSED:
                 break
 
-    def processHandshake(self) -> None:
-        """Tidy the offer before Autobahn reads it: it refuses repeats, and real charge points send empty entries."""
-        if self._in_handshake:
-            # What comes before our answer waits for it; a second request must not make a second session.
-            return
-        end = self.data.find(b"\r\n\r\n")
-        if end >= 0:
-            head = b"\r\n".join(_tidy(line) for line in self.data[:end].split(b"\r\n"))
-            self.data = head + self.data[end:]
-        super().processHandshake()
-
-    def onConnect(self, request: ConnectionRequest) -> Deferred[str | None]:
-        self._in_handshake = True
-        return Deferred.fromCoroutine(self._handshake(request)).addErrback(self._refuse)
-
-    async def _handshake(self, request: ConnectionRequest) -> str | None:
-        factory = self.factory
-        target = self.http_request_uri
-        self.client_id = handshake.identity(target, factory.path)
-        if not factory.ledger_available():
-            raise Refusal(503, "the ledger is not available, try again later")
-        if not (factory.anonymous_from_anywhere or handshake.is_private(self._address)):
-            raise Refusal(401, "a charge point without a password is let in from private networks only")
-        offered = handshake.offered_subprotocols(request.headers.get("sec-websocket-protocol")) or []
-        allow_none = not offered and await factory.registry.allows_no_subprotocol(self.client_id)
-        version = handshake.choose_version(offered, allow_none=allow_none)
-        if version is None:
-            self._doomed = True
-            return None
-        self.session = await factory.registry.admit(self.client_id, version)
-        if self.state != self.STATE_CONNECTING:
-            # The other side gave up meanwhile, and connectionLost has found no session to end.
-            await factory.registry.discard(self.session, "gave up during the handshake")
-            raise Refusal(408, "gave up during the handshake")
-        return version.subprotocol if offered else None
-
-    def _refuse(self, failure: Failure) -> None:
-        error = failure.value
-        if isinstance(error, IdentityInUse):
-            error = Refusal(409, "this identity is connected, and its socket is alive")
-        elif isinstance(error, UnknownChargePoint):
-            error = Refusal(404, "this charge point is not known here")
-        elif isinstance(error, StoreError):
-            error = Refusal(503, "the ledger is not available, try again later")
-        elif not isinstance(error, Refusal):
-            _log.failure("a handshake failed", failure)
-            error = Refusal(500, "internal error")
-        self._refusal = error
-        raise error
-
-    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
-        if self._is_refused:
-            return
-        self._is_refused = True
-        if self._refusal is not None:
-            reason, code = self._refusal.reason, self._refusal.status
-        self.factory.counters.count("refused_handshakes", str(code))
-        _log.warn(
-            "{client_id}: handshake from {address} refused with {status}: {reason}",
-            client_id=self.client_id,
-            address=self._address,
-            status=code,
-            reason=reason,
-        )
-        super().failHandshake(reason, code, responseHeaders)
-
-    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
-        """Say why in the body; the status line holds nothing that came from the other side."""
-        body = (reason + "\n").encode("utf-8", "replace")
-        phrase = HTTPStatus(code).phrase
-        lines = [f"HTTP/1.1 {code} {phrase}", "Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in responseHeaders or ()]
-        if code == HTTPStatus.SERVICE_UNAVAILABLE:
-            lines.append("Retry-After: 10")
-        if code == HTTPStatus.UNAUTHORIZED:
-            lines.append('WWW-Authenticate: Basic realm="csms"')
-        lines += ["Connection: close", "", ""]
-        self.sendData("\r\n".join(lines).encode() + body)
-
     # The open socket.
 
     def onOpen(self) -> None:
         self._leave_gate()
-        for name in _HANDSHAKE_LEFTOVERS:
-            self.__dict__.pop(name, None)
+        slim_down(self, self.factory.shared_parts)
         self.bucket = TokenBucket(self.factory.limits.calls_per_second, self.factory.limits.calls_burst)
         if self.session is None or self._doomed:
             self.close(_CLOSE_PROTOCOL_ERROR, "no OCPP version in common")
@@ -263,11 +158,6 @@ class ChargePointProtocol(WebSocketServerProtocol):
         if self.session is None and not self._is_refused and isinstance(reason.value, SSL.Error):
             _log.info("{address}: no TLS: {reason}", address=self._address, reason=str(reason.value)[:200])
         super().connectionLost(reason)
-
-    def _leave_gate(self) -> None:
-        if self._in_gate:
-            self._in_gate = False
-            self.factory.gate.leave()
 
     # The session's transport.
 
@@ -357,14 +247,3 @@ class ChargePointProtocol(WebSocketServerProtocol):
         cut, self._cut = self._cut, None
         if cut is not None and cut.active():
             cut.cancel()
-
-
-def _tidy(line: bytes) -> bytes:
-    name, colon, value = line.partition(b":")
-    if not colon or name.strip().lower() != b"sec-websocket-protocol":
-        return line
-    try:
-        offered = handshake.offered_subprotocols(value.decode("ascii"))
-    except UnicodeDecodeError:
-        return line
-    return name + b": " + ", ".join(offered or []).encode()

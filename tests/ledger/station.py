@@ -159,7 +159,7 @@ class Station:
         return [event["eventType"] for event in self.events]
 
     def known(self) -> Known:
-        return frozenset((reading.taken_at, reading.samples) for reading in self.readings)
+        return frozenset((reading.connector_id, reading.taken_at, reading.samples) for reading in self.readings)
 
     def session(self, meter_start: int | str, *registers: str, meter_stop: int | str) -> dict[str, Any]:
         """Run a session from 10:00 to 11:00 with a register every minute; return its completed payload."""

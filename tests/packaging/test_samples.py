@@ -35,6 +35,12 @@ def test_every_setting_is_explained(section, name):
     assert re.search(rf"\b{variable(section, name)}$", explained[1].strip())
 
 
+@pytest.mark.parametrize(("section", "name"), FIELDS)
+def test_every_setting_is_in_the_documentation(section, name):
+    text = (ETC.parent / "docs" / "settings.md").read_text()
+    assert f"| `{section}.{name}` | `{variable(section, name)}` |" in text
+
+
 def test_without_a_change_all_defaults_hold():
     assert tomllib.loads(TEXT) == {section: {} for section in Settings.model_fields}
     assert load(str(ETC / "csms.toml"), {}) == load(None, {})

@@ -1,0 +1,89 @@
+"""What a quiet socket costs: Autobahn keeps some eighty attributes for each, most of them at their defaults for ever.
+
+The options become attributes of a class that the factory makes, and when a socket is open it gives up what only the handshake
+needed, and shares what is only for show.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from autobahn.websocket.protocol import TrafficStats
+from autobahn.websocket.utf8validator import Utf8Validator
+
+Class = TypeVar("Class", bound=type[Any])
+_LEFTOVERS = frozenset(
+    {
+        "http_headers", "http_request_data", "http_request_host", "http_request_params", "http_request_path",
+        "http_request_uri", "http_response_data", "http_status_line", "websocket_extensions", "websocket_origin",
+        "websocket_protocols", "_wskey",
+    }
+)  # fmt: skip
+
+
+class SharedParts:
+    """What all sockets of a factory share once they are open: statistics, and a validator that is not asked."""
+
+    def __init__(self) -> None:
+        self.traffic = TrafficStats()
+        self.validator = Utf8Validator()
+
+
+def configured(protocol: type[Any], options: object) -> type[Any]:
+    """Return a subclass with a factory's options as class attributes."""
+    return type(protocol.__name__, (protocol,), {name: getattr(options, name) for name in protocol.CONFIG_ATTRS})
+
+
+def with_defaults(protocol: Class) -> Class:
+    """Give a class Autobahn's defaults for an open socket, for `slim_down` to fall back to."""
+    for name, value in _DEFAULTS.items():
+        setattr(protocol, name, value)
+    return protocol
+
+
+_DEFAULTS: dict[str, Any] = {
+    "_perMessageCompress": None,
+    "_transport_details": None,
+    "trackedTimings": None,
+    "triggered": False,
+    "wasMaxFramePayloadSizeExceeded": False,
+    "wasMaxMessagePayloadSizeExceeded": False,
+    "closedByMe": False,
+    "failedByMe": False,
+    "droppedByMe": False,
+    "wasClean": False,
+    "wasNotCleanReason": None,
+    "wasServerConnectionDropTimeout": False,
+    "wasOpenHandshakeTimeout": False,
+    "wasCloseHandshakeTimeout": False,
+    "wasServingFlashSocketPolicyFile": False,
+    "localCloseCode": None,
+    "localCloseReason": None,
+    "remoteCloseCode": None,
+    "remoteCloseReason": None,
+    "openHandshakeTimeoutCall": None,
+    "closeHandshakeTimeoutCall": None,
+    "autoPingTimeoutCall": None,
+    "autoPingPending": None,
+    "autoPingPendingCall": None,
+    "autoPingPendingSeq": 0,
+    "autoPingPendingSent": None,
+    "websocket_extensions_in_use": (),
+    "inside_message": False,
+    "current_frame": None,
+    "data": b"",
+    "websocket_version": 13,
+}
+"""Attributes that Autobahn sets on each instance, to what they mostly stay."""
+
+
+def slim_down(protocol: Any, shared: SharedParts) -> None:
+    """Give up what an open socket does not need; attributes at their defaults fall back to the class's."""
+    protocol.trafficStats = shared.traffic
+    if not protocol.utf8validateIncoming:
+        protocol.utf8validator = shared.validator
+    protocol.__dict__ = {
+        name: value
+        for name, value in protocol.__dict__.items()
+        if name not in _LEFTOVERS and not (name in _DEFAULTS and value == _DEFAULTS[name])
+    }
