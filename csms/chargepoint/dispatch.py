@@ -58,6 +58,7 @@ class Dispatcher:
             for action, route in create_route_map(handler).items():
                 if "_on_action" in route:
                     dispatcher._handlers[str(action)] = route["_on_action"]
+        dispatcher.schemas.compile_for(dispatcher._handlers)
         return dispatcher
 
     def handles(self, action: str) -> bool:

@@ -71,6 +71,17 @@ def _variable_length(number: int) -> bytes:
             return bytes(encoded)
 
 
+def _wait_for(reading: Sequence[Any], writing: Sequence[Any], timeout_s: float) -> set[int]:
+    """Wait until a socket can be read or written, and return the descriptors of those that can be read.
+
+    By poll: select takes no descriptor above 1023, and a daemon with many charge points has no lower one to give.
+    """
+    poll = select.poll()
+    for connection in reading:
+        poll.register(connection, select.POLLIN | (select.POLLOUT if connection in writing else 0))
+    return {number for number, happened in poll.poll(timeout_s * 1000) if happened & ~select.POLLOUT}
+
+
 class _Client(paho.Client):  # type: ignore[misc]
     """paho's client with two shorter ways, for what it does once per message.
 
@@ -180,6 +191,7 @@ class MqttClient:
         self._awake = False
         self._stop_at: float | None = None
         self._v5 = broker.protocol != "3.1.1"
+        self._spoke_v5 = False
         self._trouble: str | None = None
         self.connected = False
 
@@ -231,7 +243,7 @@ class MqttClient:
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while self._stop_at is None and (left := until - time.monotonic()) > 0:
-            select.select([self._wake_reader], [], [], left)
+            _wait_for([self._wake_reader], (), left)
             self._drain_wake()
 
     def _drain_wake(self) -> None:
@@ -284,7 +296,7 @@ class MqttClient:
             link.client.connect(broker.host, broker.port, keepalive=_KEEPALIVE_S)
             deadline = time.monotonic() + _CONNECT_TIMEOUT_S
             while not link.connected and link.gone is None and link.refused is None:
-                if time.monotonic() > deadline:
+                if time.monotonic() > min(deadline, self._stop_at or deadline):
                     link.gone = "no answer to CONNECT"
                 self._turn(link, 0.2)
         except (OSError, ValueError) as error:
@@ -292,11 +304,13 @@ class MqttClient:
             self._say("cannot reach the MQTT broker: {reason}", f"{broker.host}:{broker.port}: {error}")
             return None
         if link.connected and link.gone is None:
+            self._spoke_v5 = self._spoke_v5 or link.is_v5
             return link
         self._abandon(link)
-        # A broker of 3.1.1 may answer a CONNECT of 5 with a code, or just hang up.
+        # A broker of 3.1.1 may answer a CONNECT of 5 with a code, or just hang up; so does any broker that is about to stop.
         if broker.protocol == "auto":
-            said_no = link.refused in (None, _UNSUPPORTED_VERSION, 1)
+            hung_up = link.refused is None and not self._spoke_v5
+            said_no = hung_up or link.refused in (_UNSUPPORTED_VERSION, 1)
             self._v5 = not self._v5 if said_no else self._v5
         code = f"refused with code {link.refused}" if link.refused is not None else link.gone
         self._say("cannot connect to the MQTT broker: {reason}", f"{broker.host}:{broker.port}: {code}")
@@ -365,12 +379,12 @@ class MqttClient:
         if connection is None:
             link.gone = link.gone or "the connection was closed"
             return
-        waiting_for: list[Any] = [connection, self._wake_reader]
-        writing: list[Any] = [connection] if connection.unsent or client.want_write() else []
-        readable, _, _ = select.select(waiting_for, writing, [], 0 if connection.pending() else timeout_s)
-        if self._wake_reader in readable:
+        writing = [connection] if connection.unsent or client.want_write() else []
+        pause_s = 0 if connection.pending() else timeout_s
+        readable = _wait_for((connection, self._wake_reader), writing, pause_s)
+        if self._wake_reader.fileno() in readable:
             self._drain_wake()
-        if connection in readable or connection.pending():
+        if connection.fileno() in readable or connection.pending():
             self._check(link, client.loop_read())
         self._check(link, client.loop_misc())
         link.flush()

@@ -28,16 +28,19 @@ class ProtocolStream:
     _monotonic: Callable[[], float]
     wake: Callable[[], None] = field(default=lambda: None)
     _queue: deque[ProtocolEvent] = field(factory=deque)
-    _bytes: int = 0
+    _bytes_offered: int = 0
+    """Of frames that were queued; counted by the reactor's thread only, as an addition is not atomic."""
+    _bytes_taken: int = 0
+    """Of frames that left the queue; counted by the MQTT client's thread only."""
     _dropped: int = 0
     _complained_at: float | None = None
 
     def offer(self, event: ProtocolEvent) -> None:
         """Take an event, or drop it where the queue is full; returns at once."""
-        if len(self._queue) >= _MAX_QUEUED or self._bytes >= _MAX_QUEUED_BYTES:
+        if len(self._queue) >= _MAX_QUEUED or self._bytes_offered - self._bytes_taken >= _MAX_QUEUED_BYTES:
             self._drop()
             return
-        self._bytes += len(event.frame)
+        self._bytes_offered += len(event.frame)
         self._queue.append(event)
         self.wake()
 
@@ -60,7 +63,7 @@ class ProtocolStream:
         published = 0
         while published < _BATCH and self._queue:
             event = self._queue.popleft()
-            self._bytes -= len(event.frame)
+            self._bytes_taken += len(event.frame)
             try:
                 topic, body = publication(event, self._gateway_id)
                 link.publish(topic, body, qos=0)

@@ -94,8 +94,8 @@ class Relay:
             # The store is open by now; when this feed was made it was not.
             self._log_reader, self._lease = self._store.event_log(), self._store.relay_lease()
             self._is_open = True
-        if self._holds_lease:
-            self._rewind()
+        # The next pump takes or confirms the lease and rewinds; the database may be away just now.
+        self._holds_lease = False
 
     def _rewind(self) -> None:
         stored = self._log_reader.cursor(CONSUMER)
@@ -124,6 +124,8 @@ class Relay:
             _log.warn("the relay cannot read the event log: {error}", error=str(error).splitlines()[0])
             self._tried_at = self._monotonic()
             self._holds_lease = False
+            # A lease that hangs on a lost session can only be had anew.
+            self._lease.release()
             return IDLE_S
         if len(self._in_flight) < link.window and (self._read_ahead or self._more_in_log):
             return 0

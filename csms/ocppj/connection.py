@@ -108,9 +108,7 @@ class Connection:
         call = self._current
         if call is None:
             raise RuntimeError("there is no CALL to answer")
-        # A copy: the encoder's own bytes hold on to a much larger buffer.
-        remembered = (call.message_id, hash(call.raw), bytes(memoryview(text)))
-        self._answers = (*self._answers[-REMEMBERED_ANSWERS + 1 :], remembered)
+        self._answers = (*self._answers[-REMEMBERED_ANSWERS + 1 :], (call.message_id, hash(call.raw), text))
         self._current = None
         return self.next()
 

@@ -51,6 +51,11 @@ class Schemas:
         self._other_types, self._strings = _split_by_type(self._texts.values())
         self._compiled: dict[str, jsonschema_rs.Draft4Validator | jsonschema_rs.Draft6Validator] = {}
 
+    def compile_for(self, actions: Iterable[str]) -> None:
+        """Compile the requests of these actions now, so that no charge point waits for it."""
+        for action in actions:
+            self._compile(action)
+
     def check_request(self, action: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
         """Return the deviations of a request, none for nearly all.
 

@@ -16,11 +16,11 @@ Durability = Literal["full", "normal"]
 
 _BUSY_TIMEOUT_S = 5
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
-_CACHE_KIB = 1024
+_CACHE_KIB = 512
 _CHECKPOINT_PAGES = 8000
 """32 MiB: busy pages are written many times to the log, but once to the database."""
 _READERS = 4
-_STATEMENTS = 512
+_STATEMENTS = 128
 """How many statements SQLite keeps prepared: one for each table and number of rows."""
 _CONNECT_TIMEOUT_S = 2
 

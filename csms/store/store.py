@@ -16,7 +16,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from csms.ledger.decision import Decision
-from csms.store import tables
+from csms.store import queries, tables
 from csms.store.database import Durability, reading_engine, writing_engine
 from csms.store.errors import StoreBroken, StoreError, StoreUnavailable
 from csms.store.event_log import EventLogReader, LoggedEvent
@@ -60,7 +60,7 @@ class Store:
         self._write_engine = writing_engine(self._url, self._durability)
         self._read_engine = reading_engine(self._url, self._durability)
         opened = deferToThreadPool(self._reactor, self._readers, self._prepare)
-        return opened.addCallback(self._start)
+        return opened.addCallback(self._start).addCallback(self._warm_up)
 
     def _prepare(self) -> None:
         try:
@@ -97,6 +97,13 @@ class Store:
         lease, self._lease = self._lease, None
         if lease is not None:
             lease.release()
+
+    def _warm_up(self, _ignored: None) -> Deferred[None]:
+        """Ask and write once for nothing: connections are made and statements compiled before the first charge point comes."""
+        written = self.write(lambda _connection: None)
+        return written.addCallback(lambda _: self.read(queries.charge_point_state, "", "Rejected")).addCallback(
+            lambda _: None
+        )
 
     @property
     def available(self) -> bool:

@@ -9,7 +9,7 @@ from threading import Lock
 
 from csms.store.event_log import LoggedEvent
 
-_MOST_EVENTS = 500
+_MOST_EVENTS = 128
 
 
 class Tail:

@@ -26,12 +26,11 @@ from csms.store.errors import StoreBroken, StoreUnavailable
 from csms.store.event_log import LoggedEvent
 from csms.store.rows import Statements
 
-_MAX_GROUP = 512
+_MAX_GROUP = 256
 _PROBE_S = 1.0
-_REST_PER_JOB_S = 0.001
-_LONGEST_REST_S = 0.010
-"""After a commit the writer rests by what it committed: under load a commit takes more with it, and an idle ledger commits
-at once. Many small commits cost more than their writes: each makes all threads wait for one another."""
+_REST_S = 0.008
+"""After a commit that took more than one job the writer rests: under load a commit takes more with it, and an idle ledger
+commits at once. Many small commits cost more than their writes: each makes all threads wait for one another."""
 _log = Logger()
 
 Job = Decision[Any] | Callable[[Connection], Any]
@@ -124,7 +123,7 @@ class GroupCommitWriter:
                     break
             if group:
                 self._commit_group(group)
-                self._rest_until = self._monotonic() + min(_LONGEST_REST_S, len(group) * _REST_PER_JOB_S)
+                self._rest_until = self._monotonic() + _REST_S if len(group) > 1 else 0.0
         self._disconnect()
 
     def _rest(self) -> None:

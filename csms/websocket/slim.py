@@ -6,6 +6,7 @@ needed, and shares what is only for show.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, TypeVar
 
 from autobahn.websocket.protocol import TrafficStats
@@ -16,17 +17,18 @@ _LEFTOVERS = frozenset(
     {
         "http_headers", "http_request_data", "http_request_host", "http_request_params", "http_request_path",
         "http_request_uri", "http_response_data", "http_status_line", "websocket_extensions", "websocket_origin",
-        "websocket_protocols", "_wskey",
+        "websocket_protocols", "_wskey", "_transport_details",
     }
 )  # fmt: skip
 
 
 class SharedParts:
-    """What all sockets of a factory share once they are open: statistics, and a validator that is not asked."""
+    """What all sockets of a factory share once they are open: statistics, and what only other ways of sending use."""
 
     def __init__(self) -> None:
         self.traffic = TrafficStats()
         self.validator = Utf8Validator()
+        self.queue: deque[Any] = deque()
 
 
 def configured(protocol: type[Any], options: object) -> type[Any]:
@@ -80,6 +82,9 @@ _DEFAULTS: dict[str, Any] = {
 def slim_down(protocol: Any, shared: SharedParts) -> None:
     """Give up what an open socket does not need; attributes at their defaults fall back to the class's."""
     protocol.trafficStats = shared.traffic
+    if not protocol.send_queue:
+        # Of chopped and synchronous sends, which nobody here asks for.
+        protocol.send_queue = shared.queue
     if not protocol.utf8validateIncoming:
         protocol.utf8validator = shared.validator
     protocol.__dict__ = {
