@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -44,11 +47,9 @@ class ChargePointTls:
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_RENEGOTIATION)
         context.set_cipher_list(CIPHERS.encode())
-        # Without a callback OpenSSL would ask for the passphrase on the terminal.
-        context.set_passwd_cb(lambda *_: b"")
         for certificate, key in zip(self.certificates, self.keys, strict=True):
             _use("tls.certificate", certificate, context.use_certificate_chain_file)
-            _use("tls.key", key, context.use_privatekey_file)
+            _use("tls.key", key, lambda path: context.use_privatekey(_private_key(path)))
             _use("tls.key", key, lambda _path: context.check_privatekey())
         if self.client_ca is not None:
             _use("tls.client_ca", self.client_ca, context.load_verify_locations)
@@ -63,6 +64,16 @@ class ChargePointTls:
         return SSL.Connection(self._context, None)
 
 
+def _private_key(path: str) -> Any:
+    """Return the key in a PEM file; one with a passphrase is an error, not a question on the terminal."""
+    try:
+        return load_pem_private_key(Path(path).read_bytes(), password=None)
+    except TypeError:
+        raise ValueError("it is encrypted") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("no private key in PEM") from None
+
+
 def _use(setting: str, path: str, how: Callable[[str], object]) -> None:
     try:
         with Path(path).open("rb"):
@@ -70,6 +81,8 @@ def _use(setting: str, path: str, how: Callable[[str], object]) -> None:
         how(path)
     except OSError as error:
         raise CertificateError(f"{setting} {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise CertificateError(f"{setting} {path} cannot be used: {error}") from None
     except SSL.Error as error:
         reasons = [entry[-1] for entry in error.args[0] if entry[-1]] if error.args else []
         raise CertificateError(
