@@ -41,6 +41,7 @@ _log = Logger()
 FLUSH_S = 10.0
 _ANSWER_S = 3.0
 _CLOSE_S = 2.0
+_RECORD_S = 5.0
 _POLL_S = 0.02
 _RECOVER_EVERY_S = 30.0
 _PRUNE_EVERY_S = 3600.0
@@ -207,8 +208,14 @@ class Daemon(Service):
         loop.start(seconds, now=False)
         self._loops.append(loop)
 
-    def _recover(self) -> Deferred[int]:
-        return Deferred.fromCoroutine(self._registry.recover("the disconnection was not recorded in time"))
+    def _recover(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._look_after_the_ledger())
+
+    async def _look_after_the_ledger(self) -> None:
+        if not await self._store.confirm_ownership():
+            self.fail("another daemon has taken this gateway.id")
+            return
+        await self._registry.recover("the disconnection was not recorded in time")
 
     def _feed_watchdog(self) -> None:
         self._notifier.say("WATCHDOG=1")
@@ -251,10 +258,14 @@ class Daemon(Service):
             loop.stop()
         self._sockets.stop_sweep()
         await DeferredList([_as_deferred(port.stopListening()) for port in self._ports])
+        self._sockets.hold_all()
         await self._until(lambda: all(session.idle for session in self._registry), _ANSWER_S)
         self._sockets.close_all()
         await self._until(lambda: not self._sockets.open_sockets, _CLOSE_S)
-        await self._registry.discard_all("the daemon went away")
+        # With a database that hangs this would take for ever; the next start tells what could not be told now.
+        gone = self._registry.discard_all("the daemon went away").addTimeout(_RECORD_S, self._reactor)
+        gone.addErrback(lambda _: _log.warn("not every disconnection could be recorded"))
+        await gone
 
     async def _end_threads(self) -> None:
         if self._mqtt is not None and self._mqtt_is_started:

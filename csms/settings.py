@@ -5,6 +5,7 @@ A wrong value is an error of one line that names the setting, the value (never a
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -271,7 +272,13 @@ def _check_together(settings: Settings) -> None:
 
 
 def _is_loopback(endpoint: str) -> bool:
-    return endpoint.startswith(("unix:", "systemd:")) or "interface=127." in endpoint or "interface=\\:\\:1" in endpoint
+    if endpoint.startswith("unix:"):
+        return True
+    interface = re.search(r"(?:^|:)interface=((?:[^:\\]|\\.)*)", endpoint)
+    try:
+        return interface is not None and ipaddress.ip_address(interface[1].replace("\\", "")).is_loopback
+    except ValueError:
+        return interface is not None and interface[1] == "localhost"
 
 
 def _variables(found: Mapping[str, str]) -> dict[str, str]:

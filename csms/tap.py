@@ -251,6 +251,9 @@ def _listeners(
         ]
     site = Site(health.app.resource())
     site.displayTracebacks = False
+    site.noisy = False
+    # Supervisors and Prometheus ask every few seconds: that is nothing for a log.
+    site.log = lambda request: None  # type: ignore[method-assign]  # noqa: ARG005
     text = settings.http.endpoint
     return [*listeners, Listener(f"http.listen {text}", _endpoint(reactor, text), site)]
 

@@ -74,7 +74,7 @@ class Session:
     """A charge point on a socket; made by the registry, started by the socket when it is open."""
 
     __slots__ = (
-        "_calls", "_closing", "_early", "_following", "_going_on", "_in_flight", "_mode", "_recipients", "_rpc", "_shared", "_transport", "client_id", "ended", "state"
+        "_calls", "_closing", "_early", "_following", "_going_on", "_in_flight", "_is_stale", "_mode", "_recipients", "_rpc", "_shared", "_transport", "client_id", "ended", "state"
     )  # fmt: skip
 
     def __init__(self, shared: Shared, client_id: str, version: Version, state: ChargePointState) -> None:
@@ -86,6 +86,7 @@ class Session:
         self._calls: dict[str, _Waiting] | None = None
         self._early: list[bytes] | None = []
         self._going_on = False
+        self._is_stale = False
         self._following: Call | Repeated | None = None
         self._mode: Mode = _VALIDATION_MODES.get(state.charge_point.validation or "", shared.validation)
         self._recipients: list[Deferred[None]] | None = None
@@ -143,7 +144,8 @@ class Session:
 
     def _leave(self, reason: str) -> None:
         decision = chargepoints.disconnect(self.state, self._shared.context(None), reason=reason)
-        if not decision.is_durable:
+        if self._is_stale or not decision.is_durable:
+            # Of a stale state the registry's next look at the ledger tells the end.
             self._end()
             return
         self._in_flight = True
@@ -267,13 +269,18 @@ class Session:
 
     def _lost(self, failure: Failure) -> None:
         self._in_flight = False
+        # Whether the commit happened is not known, so nothing may be decided from this state any more.
+        self._is_stale = True
         self._give_up(failure.value)
         if self._closing is not None:
             self._leave(self._closing)
 
     def _broken(self, failure: Failure) -> None:
         """A fault of ours: log it, and let the charge point come back with a fresh session."""
+        self._in_flight, self._is_stale = False, True
         _log.failure("{client_id}: the session broke", failure, client_id=self.client_id)
+        if self._closing is not None:
+            self._end()
         self.close(CLOSE_INTERNAL_ERROR, "internal error")
 
     def _give_up(self, error: BaseException | None) -> None:

@@ -148,7 +148,7 @@ def _run(reactor: Any, fleet: Fleet, display: _Display, timeout_s: float | None,
 
     def done(_: None) -> None:
         # With --keep only an interrupt ends it - unless there is nobody left who could be kept.
-        if not outcome and (not keep or fleet.statistics().failed == len(fleet.charge_points)):
+        if not outcome and reactor.running and (not keep or fleet.statistics().failed == len(fleet.charge_points)):
             reactor.stop()
 
     def begin() -> None:

@@ -8,8 +8,10 @@ from functools import lru_cache
 from csms.events import business as events
 
 _NON_CHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-_RESERVED = re.compile(rf"[+#/%$\s\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ud800-\udfff{_NON_CHARACTERS}]")
-"""A broker drops a client for a topic with control characters, surrogates or non-characters of any plane."""
+_REFUSED = rf"\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ud800-\udfff{_NON_CHARACTERS}"
+"""A broker drops a client for a text with control characters, surrogates or non-characters of any plane."""
+_RESERVED = re.compile(rf"[+#/%$\s{_REFUSED}]")
+_UNPUBLISHABLE = re.compile(f"[{_REFUSED}]")
 _MAX_LEVEL_BYTES = 1024
 
 FAMILIES: dict[type, str] = {
@@ -27,9 +29,14 @@ FAMILIES: dict[type, str] = {
 """The topic family of each payload. By type, not by name: a charge point names its security events itself."""
 
 
-@lru_cache(maxsize=16384)
 def level(text: str) -> str:
     """Return `text` as one topic level: `+ # / % $`, white space, control characters and non-characters percent-encoded."""
+    # Cut before it is remembered: names of actions come from charge points, and are as long as they like.
+    return _level(text[:_MAX_LEVEL_BYTES])
+
+
+@lru_cache(maxsize=16384)
+def _level(text: str) -> str:
     escaped = _RESERVED.sub(lambda found: "".join(f"%{byte:02X}" for byte in _utf8(found.group())), text)
     return escaped.encode("utf-8")[:_MAX_LEVEL_BYTES].decode("utf-8", "ignore") or "%00"
 
@@ -38,9 +45,14 @@ def _utf8(character: str) -> bytes:
     return character.encode("utf-8", "surrogatepass")
 
 
+def is_publishable(text: str) -> bool:
+    """Tell whether a broker takes a text, in a topic or in a property."""
+    return _UNPUBLISHABLE.search(text) is None
+
+
 def business(event: events.BusinessEvent) -> str:
-    """Return the topic of a business event."""
-    return f"csms/{FAMILIES[type(event.payload)]}/{level(event.client_id)}/{level(event.event_type)}"
+    """Return the topic of a business event; its type is a safe level already."""
+    return f"csms/{FAMILIES[type(event.payload)]}/{level(event.client_id)}/{event.event_type}"
 
 
 def state(client_id: str) -> str:

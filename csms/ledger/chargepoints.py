@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from csms.events import topics
 from csms.events.business import Booted, Connected, Disconnected, SecurityEvent
 from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
@@ -92,7 +93,8 @@ def security_event(
     """Take a SecurityEventNotification (security whitepaper A01): it is kept and published under its own type."""
     draft = Draft(state, context)
     draft.change(record(state, context, "SecurityEventNotification", body))
-    draft.emit(event_type, SecurityEvent(timestamp=instant.at, tech_info=tech_info or UNSET))
+    # The charge point's own words become a topic level, an event type and part of an id: only what is safe in all of them.
+    draft.emit(topics.level(event_type), SecurityEvent(timestamp=instant.at, tech_info=tech_info or UNSET))
     return draft.decide(None)
 
 

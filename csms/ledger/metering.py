@@ -23,6 +23,9 @@ POWER = "Power.Active.Import"
 BEGIN = "Transaction.Begin"
 
 _LARGEST = Decimal(10) ** 13
+_LONGEST_NUMBER = 40
+_NOWHERE = "?"
+_MOST_DECIMALS = 20
 _KILO: dict[str, tuple[str, int]] = {
     # unit as sent: unit as published, power of ten from the unit as sent to the base unit
     "Wh": ("kWh", 0),
@@ -157,20 +160,33 @@ def _summarise(
     measurands: dict[str, Measurement] = {}
     registers: list[tuple[str | None, Decimal]] = []
     intervals: list[tuple[str | None, Decimal]] = []
+    plain_location = _plain_locations(groups)
     for (name, location, context), group in groups.items():
         value = group.plain
         if value is None:
             value = group.over_phases(name)
-        if location is None and group.in_kilo:
+        is_plain = location == plain_location[name]
+        if is_plain and group.in_kilo:
             if name == REGISTER:
                 registers.append((context, value))
             elif name == INTERVAL:
                 intervals.append((context, value))
-        published = name if location is None else f"{name}@{location}"
+        published = name if is_plain else f"{name}@{location}"
         # Of several contexts at one time the later one is published; Transaction.Begin is no progress and gives way.
         if published not in measurands or context != BEGIN:
             measurands[published] = _measurement(group, value)
     return Digest(measurands, registers, intervals, signed, dropped)
+
+
+def _plain_locations(groups: Iterable[tuple[str, str | None, str | None]]) -> dict[str, str | None]:
+    """Return which location has a measurand's plain name: the outlet (None here), or the only one there is."""
+    plain: dict[str, str | None] = {}
+    for name, location, _ in groups:
+        if name not in plain or location is None:
+            plain[name] = location
+        elif plain[name] != location and plain[name] is not None:
+            plain[name] = _NOWHERE
+    return plain
 
 
 def _measurement(group: _Group, value: Decimal) -> Measurement:
@@ -206,7 +222,11 @@ def _number(text: str) -> Decimal | None:
     """Return a text as an exact decimal, None where it is no finite number of a size that a meter could show."""
     try:
         value = Decimal(text)
-        plausible = -_LARGEST <= value <= _LARGEST and "_" not in text  # comparing a NaN raises, too
+        # A NaN raises when it is compared.
+        plausible = -_LARGEST <= value <= _LARGEST and len(text) <= _LONGEST_NUMBER and "_" not in text
+        if "e" in text or "E" in text:
+            # A million decimals are short to write and long to keep.
+            plausible = plausible and int(value.as_tuple().exponent) >= -_MOST_DECIMALS
     except InvalidOperation:
         return None
     return value if plausible else None

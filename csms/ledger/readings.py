@@ -22,6 +22,7 @@ Known = frozenset[tuple[int, datetime, bytes]]
 NOTHING_KNOWN: Known = frozenset()
 STATION = 0
 _MAX_SIGNED = 64
+_MAX_SIGNED_CHARACTERS = 128 * 1024
 _encode = json.Encoder().encode
 
 
@@ -139,7 +140,14 @@ def _add_signed(have: tuple[SignedValue, ...], new: list[SignedValue]) -> tuple[
     if not new:
         return have
     together = (*have, *(value for value in new if value not in have))
-    return together if len(together) <= _MAX_SIGNED else (together[0], *together[1 - _MAX_SIGNED :])
+    kept = [together[0]]
+    room = _MAX_SIGNED_CHARACTERS - len(together[0].value)
+    for value in reversed(together[1:][1 - _MAX_SIGNED :]):
+        room -= len(value.value)
+        if room < 0:
+            break
+        kept.insert(1, value)
+    return tuple(kept)
 
 
 def _event(connector_id: int, transaction_id: int | None, contents: Digest, at: datetime) -> MeterReading:

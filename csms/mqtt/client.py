@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from csms.events import topics
 from csms.mqtt.buffered import BufferedSocket
 from csms.mqtt.feed import IDLE_S, Broker, Feed, HoldDelivery, Retained, Unpublishable
 
@@ -38,8 +39,10 @@ _UNSUPPORTED_VERSION = 0x84
 _USER_PROPERTY = 0x26
 _CONTENT_TYPE = 0x03
 _LONGEST_TOPIC = 65535
+_OVERHEAD_BYTES = 2048
 _BREATH_S = 0.01
 """The least time between two rounds of publishing: under load the thread works in bursts, not against the reactor's."""
+_DISCONNECT = b"\xe0\x00"
 _NOBODY_WAITS = paho.MQTTMessageInfo(0)
 
 
@@ -58,7 +61,9 @@ class _Packed:
 
 
 def _text(text: str) -> bytes:
-    encoded = text.encode()[:65535]
+    encoded = text.encode()
+    if len(encoded) > _LONGEST_TOPIC or not topics.is_publishable(text):
+        raise Unpublishable("a property holds what no broker takes")
     return len(encoded).to_bytes(2) + encoded
 
 
@@ -125,6 +130,7 @@ class _PahoLink:
     gone: str | None = None
     refused: int | None = None
     window: int = _MAX_IN_FLIGHT
+    largest: int | None = None
 
     @property
     def writable(self) -> bool:
@@ -149,6 +155,11 @@ class _PahoLink:
     def publish(
         self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: Sequence[tuple[str, str]] = ()
     ) -> int:
+        if not topic:
+            # With MQTT 5 paho would take it for an alias, and the broker hang up.
+            raise Unpublishable("the topic is empty")
+        if self.largest is not None and len(payload) + len(topic) + _OVERHEAD_BYTES > self.largest:
+            raise Unpublishable(f"{len(payload)} bytes are more than the broker takes")
         packed = _Packed(properties) if self.is_v5 and properties else None
         try:
             if not (qos or retain):
@@ -185,10 +196,7 @@ class MqttClient:
         self._will = will
         self._random = random
         self._pool = ThreadPool(1, 1, "mqtt")
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._awake = False
+        self._awake = True  # until it is started nobody need be woken
         self._stop_at: float | None = None
         self._v5 = broker.protocol != "3.1.1"
         self._spoke_v5 = False
@@ -197,6 +205,10 @@ class MqttClient:
 
     def start(self) -> None:
         """Start the thread; the broker need not be there."""
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._awake = False
         self._pool.start()
         self._pool.callInThread(self._run)
 
@@ -342,6 +354,7 @@ class MqttClient:
                 return
             maximum = getattr(properties, "ReceiveMaximum", None) if properties is not None else None
             link.window = min(_MAX_IN_FLIGHT, maximum or _MAX_IN_FLIGHT)
+            link.largest = getattr(properties, "MaximumPacketSize", None) if properties is not None else None
             link.connected = True
 
         def on_disconnect(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -403,8 +416,14 @@ class MqttClient:
         link.flush()
         while link.gone is None and not link.writable and time.monotonic() < deadline:
             self._turn(link, 0.1)
-        link.client.disconnect()
-        link.flush()
+        # paho would close the socket before its buffer is written. And a close with acknowledgements unread is a reset, at
+        # which the broker loses what it did not read yet: so the broker closes first.
+        connection = link.flush()
+        if connection is not None:
+            with suppress(BlockingIOError):
+                connection.send(_DISCONNECT)
+        while link.gone is None and time.monotonic() < deadline:
+            self._turn(link, 0.1)
 
     def _abandon(self, link: _PahoLink) -> None:
         connection = link.client.socket()

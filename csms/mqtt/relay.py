@@ -31,8 +31,8 @@ _STATES_AT_ONCE = 100
 _SECONDS_BETWEEN_STATES = 0.5
 _SECONDS_BETWEEN_CURSOR_MOVES = 0.2
 _SECONDS_BETWEEN_ATTEMPTS = 1.0
-_HOLD = frozenset({0x87, 0x97})  # not authorized, quota exceeded: they pass
-_SET_ASIDE = frozenset({0x90, 0x99})  # topic name invalid, payload format invalid: they do not
+_HOLD = frozenset({0x87, 0x91, 0x97})  # not authorized, packet identifier in use, quota exceeded: they pass
+_FIRST_FAILURE = 0x80  # the others do not: topic name invalid, payload format invalid, and whatever a broker says more
 
 
 @define(eq=False)
@@ -182,7 +182,7 @@ class Relay:
             return
         if reason in _HOLD:
             raise HoldDelivery(f"reason code 0x{reason:02x}")
-        if reason in _SET_ASIDE:
+        if reason >= _FIRST_FAILURE:
             self._set_aside(position, f"the broker said 0x{reason:02x}")
             return
         self._counters.count("business_events_published")
@@ -192,6 +192,9 @@ class Relay:
         self._unacknowledged.pop(position, None)
         self._acknowledged.add(position)
         oldest = next(iter(self._unacknowledged), None)
+        if oldest is None and self._read_ahead:
+            # What was acknowledged on an earlier connection may lie beyond what still waits to be sent on this one.
+            oldest = self._read_ahead[0].position
         reached = oldest if oldest is not None else max(self._acknowledged) + 1
         passed = [done for done in self._acknowledged if done < reached]
         if passed:

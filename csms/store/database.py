@@ -15,14 +15,15 @@ from csms.store.errors import StoreError
 Durability = Literal["full", "normal"]
 
 _BUSY_TIMEOUT_S = 5
-_WAL_LIMIT_BYTES = 64 * 1024 * 1024
+_WAL_LIMIT_BYTES = 16 * 1024 * 1024
 _CACHE_KIB = 512
-_CHECKPOINT_PAGES = 8000
-"""32 MiB: busy pages are written many times to the log, but once to the database."""
+_CHECKPOINT_PAGES = 2000
+"""8 MiB: busy pages are written many times to the log, but once to the database."""
 _READERS = 4
 _STATEMENTS = 128
 """How many statements SQLite keeps prepared: one for each table and number of rows."""
 _CONNECT_TIMEOUT_S = 2
+_STATEMENT_TIMEOUT_MS = 15_000
 
 
 def parse_url(text: str) -> URL:
@@ -89,7 +90,7 @@ def _sqlite(url: URL, durability: Durability, *, begin: str | None, **options: A
 
 
 def _postgresql(url: URL, durability: Durability, **options: Any) -> Engine:
-    settings = f"-c synchronous_commit={'on' if durability == 'full' else 'off'} -c timezone=UTC"
+    settings = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c synchronous_commit={'on' if durability == 'full' else 'off'} -c timezone=UTC"
     return create_engine(
         url,
         connect_args={

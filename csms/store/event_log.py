@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from msgspec import UNSET, Struct
-from sqlalchemy import Connection, Engine, bindparam, func, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from csms.events.business import ChargePointNow, ConnectorState, RunningTransaction
-from csms.store.tables import charge_points, connectors, cursors, event_log, set_aside, transactions
+from csms.store.snapshot import snapshot
+from csms.store.tables import (
+    EVENT_POSITION,
+    charge_points,
+    connectors,
+    counters,
+    cursors,
+    event_log,
+    set_aside,
+    transactions,
+)
 from csms.store.upsert import upsert
 
 
@@ -32,7 +41,7 @@ _EVENTS_AFTER = (
     .order_by(event_log.c.position)
     .limit(bindparam("most"))
 )
-_LATEST_POSITION = select(func.max(event_log.c.position))
+_LATEST_POSITION = select(counters.c.value).where(counters.c.name == EVENT_POSITION)
 _RUNNING = select(transactions).where(
     transactions.c.status == "active", transactions.c.client_id.in_(bindparam("client_ids", expanding=True))
 )
@@ -64,7 +73,7 @@ def put_aside(connection: Connection, consumer: str, position: int, at: datetime
 
 
 def latest_position(connection: Connection) -> int:
-    """Return the position of the latest event."""
+    """Return the position that was given last: the log itself may be empty after a quiet time."""
     return connection.execute(_LATEST_POSITION).scalar_one() or 0
 
 
@@ -115,17 +124,6 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
         )
         for row in connection.execute(_CHARGE_POINTS, wanted)
     ]
-
-
-@contextmanager
-def snapshot(connection: Connection) -> Iterator[None]:
-    """Have several queries see one state of the database."""
-    begin = "BEGIN" if connection.dialect.name == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    connection.exec_driver_sql(begin)
-    try:
-        yield
-    finally:
-        connection.exec_driver_sql("ROLLBACK")
 
 
 class EventLogReader:

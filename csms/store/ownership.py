@@ -61,9 +61,12 @@ class AdvisoryLease:
 
     def acquire(self) -> bool:
         if self._connection is not None:
-            # The lock is the session's: if the session is gone, this raises, and so does the caller's next step.
-            self._connection.execute(text("SELECT 1"))
-            return True
+            try:
+                self._connection.execute(text("SELECT 1"))
+            except SQLAlchemyError:
+                self.release()  # the lock was the session's, and went with it
+            else:
+                return True
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}).scalar_one():
             self._connection = connection

@@ -12,6 +12,7 @@ from csms.ledger.authorization import IdTag, fold
 from csms.ledger.readings import Known
 from csms.ledger.state import ChargePoint, ChargePointState, Connector, Finished, Registration, Transaction
 from csms.ledger.transactions import StartRequest
+from csms.store.snapshot import snapshot
 from csms.store.tables import charge_points, connectors, event_sequences, id_tags, meter_readings, transactions
 
 _CLIENT: BindParameter[str] = bindparam("client_id")
@@ -50,6 +51,11 @@ Kind = TypeVar("Kind")
 
 def charge_point_state(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
     """Return the state of a charge point; an unknown one is made with the registration that the operator wants for it."""
+    with snapshot(connection):
+        return _state(connection, client_id, registration)
+
+
+def _state(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
     wanted = {"client_id": client_id}
     row = connection.execute(_CHARGE_POINT, wanted).one_or_none()
     if row is None:

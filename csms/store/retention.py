@@ -13,13 +13,12 @@ BATCH = 2000
 
 
 def prune_events(connection: Connection, before: datetime) -> int:
-    """Delete a batch of events older than a time that every consumer has taken; return how many."""
+    """Delete a batch of events older than a time that every consumer has taken, if there is any; return how many."""
     passed = connection.execute(select(func.min(cursors.c.position))).scalar_one()
-    if passed is None:
-        return 0
-    return _prune(
-        connection, event_log, event_log.c.position, event_log.c.timestamp < before, event_log.c.position <= passed
-    )
+    conditions = [event_log.c.timestamp < before]
+    if passed is not None:
+        conditions.append(event_log.c.position <= passed)
+    return _prune(connection, event_log, event_log.c.position, *conditions)
 
 
 def prune_readings(connection: Connection, before: datetime) -> int:

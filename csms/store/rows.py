@@ -111,19 +111,20 @@ class Statements:
         """Write decisions; `first_position(n)` reserves n positions of the event log. Return the events as logged."""
         # By key: of several changes of one row in a commit the last one is the truth.
         rows: dict[type[Change], dict[object, Change]] = {kind: {} for kind in self._of_change}
-        sequences: list[_Sequence] = []
+        sequences: dict[str, _Sequence] = {}
         events: list[business.BusinessEvent] = []
         for decision in decisions:
             for change in decision.changes:
                 rows[type(change)][_key(change)] = change
             if decision.events:
                 events.extend(decision.events)
-                sequences.append(_Sequence(decision.state.charge_point.client_id, decision.state.sequence))
+                client_id = decision.state.charge_point.client_id
+                sequences[client_id] = _Sequence(client_id, decision.state.sequence)
         for kind, kind_rows in rows.items():
             if kind_rows:
                 self._of_change[kind].execute(connection, list(kind_rows.values()))
         if sequences:
-            self._sequence.execute(connection, sequences)
+            self._sequence.execute(connection, list(sequences.values()))
         if not events:
             return []
         position = first_position(len(events))

@@ -10,7 +10,7 @@ from attrs import define, field
 from sqlalchemy import Connection, Engine, bindparam, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -52,13 +52,16 @@ class Store:
     _tail: Tail = field(factory=Tail)
     _ids: range = range(0)
     _write_engine: Engine = field(init=False)
-    _read_engine: Engine = field(init=False)
+    _read_engine: Engine | None = None
 
     def open(self) -> Deferred[None]:
         """Take ownership, bring the schema up to date and start the threads; fails with `StoreError`."""
         self._readers.start()
-        self._write_engine = writing_engine(self._url, self._durability)
-        self._read_engine = reading_engine(self._url, self._durability)
+        try:
+            self._write_engine = writing_engine(self._url, self._durability)
+            self._read_engine = reading_engine(self._url, self._durability)
+        except ImportError as error:
+            return fail(StoreError(f"database.url: {error.name} is not installed: pip install csms[postgresql]"))
         opened = deferToThreadPool(self._reactor, self._readers, self._prepare)
         return opened.addCallback(self._start).addCallback(self._warm_up)
 
@@ -93,6 +96,7 @@ class Store:
             writer.stop()
         if self._readers.started:
             self._readers.stop()
+        if self._read_engine is not None:
             self._read_engine.dispose()
         lease, self._lease = self._lease, None
         if lease is not None:
@@ -138,8 +142,9 @@ class Store:
     def write_from_thread(self, job: Callable[[Connection], Result]) -> Future[Result]:
         """As `write`, for a caller on another thread than the reactor's."""
         future: Future[Result] = Future()
-        done = self.writer.submit(job)
+        done: Deferred[Result] = Deferred()
         done.addCallbacks(future.set_result, lambda failure: future.set_exception(failure.value))
+        self.writer.submit(job, done)
         return future
 
     def read(self, query: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
@@ -148,7 +153,7 @@ class Store:
 
     def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         try:
-            with self._read_engine.connect() as connection:
+            with self._readable().connect() as connection:
                 return query(connection, *arguments)
         except Exception as error:
             lost = unavailable(error)
@@ -160,9 +165,24 @@ class Store:
         self._tail.extend(events)
         self.on_events()
 
+    def confirm_ownership(self) -> Deferred[bool]:
+        """Look whether this daemon still owns its gateway id, and take it again where a lost connection gave it up."""
+        return deferToThreadPool(self._reactor, self._readers, self._still_owns)
+
+    def _still_owns(self) -> bool:
+        try:
+            return self._lease is None or self._lease.acquire()
+        except SQLAlchemyError:
+            return True  # the database is away: the writer says so
+
+    def _readable(self) -> Engine:
+        if self._read_engine is None:
+            raise StoreUnavailable("the store is not open")
+        return self._read_engine
+
     def event_log(self) -> EventLogReader:
         """Return a reader of the event log for a thread of its own."""
-        return EventLogReader(self._read_engine, self._tail.after)
+        return EventLogReader(self._readable(), self._tail.after)
 
     def relay_lease(self) -> Lease:
         """Return the lease of the one relay that this database has."""

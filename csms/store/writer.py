@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import define
 from sqlalchemy import Connection, Engine, bindparam, update
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
@@ -24,13 +24,18 @@ from csms.ledger.decision import Decision
 from csms.store import tables
 from csms.store.errors import StoreBroken, StoreUnavailable
 from csms.store.event_log import LoggedEvent
+from csms.store.room import make_room, try_large_write
 from csms.store.rows import Statements
 
 _MAX_GROUP = 256
 _PROBE_S = 1.0
+_IDLE_PROBE_S = 10.0
+"""How often an idle ledger is asked whether it can still be written, so that /ready tells the truth."""
 _REST_S = 0.008
 """After a commit that took more than one job the writer rests: under load a commit takes more with it, and an idle ledger
 commits at once. Many small commits cost more than their writes: each makes all threads wait for one another."""
+_BROKEN = ("disk I/O error", "malformed")
+"""What SQLite says when it must not be trusted any more."""
 _log = Logger()
 
 Job = Decision[Any] | Callable[[Connection], Any]
@@ -90,13 +95,13 @@ class GroupCommitWriter:
         self._queue.put(None)
         self._pool.stop()
 
-    def submit(self, job: Job) -> Deferred[Any]:
+    def submit(self, job: Job, done: Deferred[Any] | None = None) -> Deferred[Any]:
         """Have a decision, or what a function does with the connection, committed.
 
         The Deferred fires on the reactor's thread with None or the function's result, or fails with `StoreUnavailable` or
-        with what the job itself did wrong.
+        with what the job itself did wrong. A caller on another thread than the reactor's brings ``done`` with its callbacks.
         """
-        entry = _Entry(job, Deferred())
+        entry = _Entry(job, done if done is not None else Deferred())
         self._queue.put(entry)
         return entry.done
 
@@ -104,7 +109,7 @@ class GroupCommitWriter:
         running = True
         while running:
             try:
-                entry = self._queue.get(timeout=None if self.available else _PROBE_S)
+                entry = self._queue.get(timeout=_IDLE_PROBE_S if self.available else _PROBE_S)
             except queue.Empty:
                 self._probe()
                 continue
@@ -193,20 +198,28 @@ class GroupCommitWriter:
         for entry in group:
             entry.outcome = failure
         self._disconnect()
-        if "disk I/O error" in str(error):
+        if any(sign in str(error) for sign in _BROKEN):
             self._reactor.callFromThread(self._on_broken, StoreBroken(str(error)))
 
     def _probe(self) -> None:
-        """See whether the ledger can be written again."""
+        """See whether the ledger can be written."""
         try:
-            with self._connected().begin():
+            connection = self._connected()
+            if not self.available:
+                make_room(connection)
+            with connection.begin():
                 self._first_position(0)
+                if not self.available:
+                    try_large_write(connection)
         except Exception as error:  # noqa: BLE001
-            _log.debug("still not writable: {error}", error=str(error))
+            if self.available:
+                _log.error("the ledger cannot be written: {error}", error=str(error))
+            self.available = False
             self._disconnect()
         else:
+            if not self.available:
+                _log.info("the ledger can be written again")
             self.available = True
-            _log.info("the ledger can be written again")
 
 
 def _deliver(group: list[_Entry]) -> None:
@@ -215,9 +228,9 @@ def _deliver(group: list[_Entry]) -> None:
 
 
 def unavailable(error: Exception) -> StoreUnavailable | None:
-    """Tell whether it is the database that failed, not the job."""
-    if isinstance(error, OperationalError | InterfaceError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
+    """Tell whether it is the database that failed, not the job: whatever the database says but that the data is wrong."""
+    if isinstance(error, DBAPIError) and (
+        error.connection_invalidated or not isinstance(error, IntegrityError | DataError | ProgrammingError)
     ):
         return StoreUnavailable(
             str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "database error"

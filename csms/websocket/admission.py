@@ -88,6 +88,18 @@ class AdmissionProtocol(WebSocketServerProtocol):
         self._refusal = error
         raise error
 
+    def succeedHandshake(self, res: str | None) -> None:
+        """Open the socket; a fault in here would otherwise be a silence until the deadline."""
+        try:
+            super().succeedHandshake(res)
+        except Exception:  # noqa: BLE001
+            _log.failure("{client_id}: the handshake failed", client_id=self.client_id)
+            if self.state == self.STATE_CONNECTING:
+                self._refusal = Refusal(500, "internal error")
+                self.failHandshake("internal error", 500)
+            else:
+                self.dropConnection(abort=True)
+
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         if self._is_refused:
             return

@@ -35,6 +35,7 @@ class ChargePointFactory(WebSocketServerFactory):
     """Makes one protocol for each charge point's socket."""
 
     protocol = ChargePointProtocol
+    noisy = False
 
     def __init__(
         self,
@@ -128,6 +129,11 @@ class ChargePointFactory(WebSocketServerFactory):
             elif now - protocol.last_heard >= self.limits.ping_interval_s:
                 protocol.pinged_at = now
                 protocol.sendPing(b"")
+
+    def hold_all(self) -> None:
+        """Read no further messages: what is in flight is answered, and then the sockets close."""
+        for protocol in list(self._open):
+            protocol.hold("stopping")
 
     def close_all(self) -> None:
         """Close every socket: the daemon goes away."""

@@ -145,7 +145,10 @@ class ChargePointProtocol(AdmissionProtocol):
         if self.session is not None:
             why = self._close_reason or reason or ("closed by the charge point" if wasClean else "connection lost")
             _log.info(
-                "{client_id}: disconnected ({code}, {reason})", client_id=self.client_id, code=code, reason=why[:200]
+                "{client_id}: disconnected ({code}, {reason})",
+                client_id=self.client_id,
+                code=self.localCloseCode or code,
+                reason=why[:200],
             )
             self.factory.registry.discard(self.session, why[:200])
 

@@ -33,7 +33,10 @@ class SharedParts:
 
 def configured(protocol: type[Any], options: object) -> type[Any]:
     """Return a subclass with a factory's options as class attributes."""
-    return type(protocol.__name__, (protocol,), {name: getattr(options, name) for name in protocol.CONFIG_ATTRS})
+    values = {name: getattr(options, name) for name in protocol.CONFIG_ATTRS}
+    # A function in a class would become a method; Autobahn calls the one that accepts compression without a self.
+    attributes = {name: staticmethod(value) if callable(value) else value for name, value in values.items()}
+    return type(protocol.__name__, (protocol,), attributes)
 
 
 def with_defaults(protocol: Class) -> Class:

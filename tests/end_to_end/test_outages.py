@@ -80,3 +80,15 @@ def test_undelivered_events_go_out_after_kill_9(with_broker, tmp_path):
         (completed,) = subscriber.wait_topic("csms/transactions/CP1/completed")
         assert completed["payload"]["transactionId"] == transaction
         subscriber.wait_topic("csms/billing/CP1/session_cost")
+
+
+def test_hostile_names_of_security_events_stop_nothing(daemon, subscriber):
+    """Each of these, as it came in a property or a topic, makes mosquitto drop the client: then all events would stop."""
+    with Charger(daemon.url, "CP1") as charger:
+        for name in ("a\nb", "\x7f", "\x01", "\uffff", "+/#", "\u202e"):
+            charger.call("SecurityEventNotification", type=name, timestamp="2026-03-01T10:00:00Z")
+        run_session(charger)
+    subscriber.wait_topic("csms/billing/CP1/session_cost")
+    events = [topic for topic in subscriber.topics() if topic.startswith("csms/security/CP1/")]
+    assert events[0] == "csms/security/CP1/a%0Ab"
+    assert len(events) == 6

@@ -120,7 +120,7 @@ def test_the_topic_of_a_business_event(business_event: BusinessEvent, topic: str
     "name", ["started", "completed", "session_cost", "connected", "#", "a/b", "+", "../x", "\uffff"]
 )
 def test_a_security_event_stays_a_security_topic_whatever_its_name(name: str) -> None:
-    topic = topics.business(event(name, SecurityEvent(timestamp=NOW)))
+    topic = topics.business(event(topics.level(name), SecurityEvent(timestamp=NOW)))
     assert re.fullmatch(r"csms/security/CP%201/[^/+#\uffff]+", topic)
 
 

@@ -94,7 +94,8 @@ def test_a_security_event_is_published_as_one_whatever_its_name(station: Station
         station.state, station.context(), event_type=name, instant=instant, tech_info="x", body=body
     )
     station.apply(decision)
-    assert station.events[0]["eventType"] == name
+    assert station.events[0]["eventType"] == topics.level(name)
+    assert station.events[0]["eventId"].startswith(topics.level(name))
     assert station.events[0]["payload"] == {"timestamp": "2026-03-01T11:00:00Z", "techInfo": "x"}
     assert topics.business(decision.events[0]).startswith("csms/security/CP-1/")
     (record,) = station.records

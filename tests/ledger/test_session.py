@@ -47,7 +47,7 @@ def test_the_events_of_a_session() -> None:
         "measurands": {
             "Energy.Active.Import.Register": {"value": 4.5, "unit": "kWh", "context": "Sample.Periodic"},
             "Power.Active.Import": {"value": 7.4, "unit": "kW"},
-            "SoC@EV": {"value": 55, "unit": "Percent", "location": "EV"},
+            "SoC": {"value": 55, "unit": "Percent", "location": "EV"},
         },
         "transactionId": 1,
         "currentPower": 7.4,

@@ -23,12 +23,20 @@ async def count(store, table):
 async def test_events_stay_until_every_consumer_has_taken_them_and_they_are_old(store):
     for number in range(5):
         await store.commit(decisions.connected(f"CP{number}"))
-    assert await store.write(lambda connection: retention.prune_events(connection, LATER)) == 0
     await store.write(lambda connection: event_log.move_cursor(connection, "mqtt", 4))
     await store.write(lambda connection: event_log.move_cursor(connection, "http", 3))
     assert await store.write(lambda connection: retention.prune_events(connection, NOW)) == 0
     assert await store.write(lambda connection: retention.prune_events(connection, LATER)) == 3
     assert [event.position for event in await store.read(event_log.events_after, 0, 10)] == [4, 5]
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_nobody_consumes_events_go_by_their_age(store):
+    await store.commit(decisions.connected())
+    assert await store.write(lambda connection: retention.prune_events(connection, NOW)) == 0
+    assert await store.write(lambda connection: retention.prune_events(connection, LATER)) == 1
+    # The position of a state does not fall back with an empty log.
+    assert await store.read(event_log.latest_position) == 1
 
 
 @pytest_twisted.ensureDeferred

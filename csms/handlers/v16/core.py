@@ -73,7 +73,7 @@ class Core:
     def on_meter_values(self, request: Request) -> Reply | Deferred[Reply]:
         """Answer MeterValues (§4.7)."""
         payload = request.payload
-        connector_id = v16.connector_id(payload["connectorId"])
+        connector_id = v16.known_connector_id(request.state.latest_reading, payload["connectorId"])
         values = meter_values(request, payload["meterValue"])
         number = v16.transaction_id(payload.get("transactionId"))
         running = request.state.running.get(number) if number is not None else None
@@ -110,7 +110,7 @@ class Core:
             id_tag=id_tag,
             meter_start_wh=meter_wh(meter_start),
             instant=instant(request, timestamp),
-            reservation_id=members.get("reservation_id"),
+            reservation_id=v16.transaction_id(members.get("reservation_id")),
         )
 
         def answer(number: int, tag: IdTag | None, earlier: Transaction | None) -> Reply:
@@ -143,7 +143,7 @@ class Core:
         decision = connectors.status(
             request.state,
             request.context,
-            connector_id=v16.connector_id(connector_id),
+            connector_id=v16.known_connector_id(request.state.connectors, connector_id),
             status=status,
             error_code=error_code,
             instant=instant(request, members.get("timestamp")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from csms.ledger.transactions import UNKNOWN_METER
 _LARGEST_METER_WH = 10**13
 _LARGEST_TRANSACTION_ID = 2**31 - 1
 _LARGEST_CONNECTOR_ID = 2**31 - 1
+_MOST_CONNECTORS = 256
 
 
 def instant(request: Request, text: str | None) -> Instant:
@@ -39,7 +41,7 @@ def meter_wh(value: float) -> Decimal:
 
 
 def transaction_id(value: float | None) -> int | None:
-    """Return a transaction id, None where none is meant: absent, 0, -1, or beyond 32 bits."""
+    """Return a transaction or reservation id, None where none is meant: absent, 0, -1, or beyond 32 bits."""
     if value is None or not 0 < value <= _LARGEST_TRANSACTION_ID or value != int(value):
         return None
     return int(value)
@@ -55,6 +57,17 @@ def connector_id(value: float) -> int:
             f"connectorId: {str(value)[:30]} is not allowed: 0 to {_LARGEST_CONNECTOR_ID} are"
         )
     return int(value)
+
+
+def known_connector_id(known: Collection[int], value: float) -> int:
+    """Return a connector's number, where it is known or there is room for one more: what is kept of each has a bound.
+
+    :raises PropertyConstraintViolationError: no station has so many.
+    """
+    number = connector_id(value)
+    if number not in known and len(known) >= _MOST_CONNECTORS:
+        raise PropertyConstraintViolationError(f"connectorId: more than {_MOST_CONNECTORS} connectors are not allowed")
+    return number
 
 
 def id_tag_info(info: TagInfo) -> dict[str, Any]:
