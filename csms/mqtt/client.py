@@ -25,9 +25,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from csms.events import topics
 from csms.mqtt.buffered import BufferedSocket
 from csms.mqtt.feed import IDLE_S, Broker, Feed, HoldDelivery, Retained, Unpublishable
+from csms.mqtt.properties import PackedProperties
 
 _log = Logger()
 _KEEPALIVE_S = 30
@@ -36,44 +36,13 @@ _FIRST_BACKOFF_S = 1.0
 _LAST_BACKOFF_S = 60.0
 _MAX_IN_FLIGHT = 40
 _UNSUPPORTED_VERSION = 0x84
-_USER_PROPERTY = 0x26
-_CONTENT_TYPE = 0x03
 _LONGEST_TOPIC = 65535
 _OVERHEAD_BYTES = 2048
+_FIRST_FAILURE = 0x80
 _BREATH_S = 0.01
 """The least time between two rounds of publishing: under load the thread works in bursts, not against the reactor's."""
 _DISCONNECT = b"\xe0\x00"
 _NOBODY_WAITS = paho.MQTTMessageInfo(0)
-
-
-class _Packed:
-    """MQTT 5 properties as bytes: content type and user properties. paho asks only for ``pack``."""
-
-    def __init__(self, properties: Sequence[tuple[str, str]]) -> None:
-        packed = bytearray((_CONTENT_TYPE,)) + _text("application/json")
-        for name, value in properties:
-            packed.append(_USER_PROPERTY)
-            packed += _text(name) + _text(value)
-        self._bytes = _variable_length(len(packed)) + packed
-
-    def pack(self) -> bytes:
-        return bytes(self._bytes)
-
-
-def _text(text: str) -> bytes:
-    encoded = text.encode()
-    if len(encoded) > _LONGEST_TOPIC or not topics.is_publishable(text):
-        raise Unpublishable("a property holds what no broker takes")
-    return len(encoded).to_bytes(2) + encoded
-
-
-def _variable_length(number: int) -> bytes:
-    encoded = bytearray()
-    while True:
-        number, byte = divmod(number, 128)
-        encoded.append(byte | (0x80 if number else 0))
-        if not number:
-            return bytes(encoded)
 
 
 def _wait_for(reading: Sequence[Any], writing: Sequence[Any], timeout_s: float) -> set[int]:
@@ -110,8 +79,21 @@ class _Client(paho.Client):  # type: ignore[misc]
 
     def _handle_pubackcomp(self, cmd: str) -> MQTTErrorCode:
         del cmd
+        return self._settle(*self._acknowledgement())
+
+    def _handle_pubrec(self) -> MQTTErrorCode:
+        """With QoS 2 the refusal comes here already; paho would not look at it."""
+        packet_id, reason = self._acknowledgement()
+        if reason >= _FIRST_FAILURE:
+            return self._settle(packet_id, reason)
+        code: MQTTErrorCode = super()._handle_pubrec()
+        return code
+
+    def _acknowledgement(self) -> tuple[int, int]:
         packet = self._in_packet["packet"]
-        packet_id, reason = packet[0] << 8 | packet[1], packet[2] if len(packet) > 2 else 0
+        return packet[0] << 8 | packet[1], packet[2] if len(packet) > 2 else 0
+
+    def _settle(self, packet_id: int, reason: int) -> MQTTErrorCode:
         with self._out_message_mutex:
             known = self._out_messages.pop(packet_id, None)
         if known is not None:
@@ -160,7 +142,7 @@ class _PahoLink:
             raise Unpublishable("the topic is empty")
         if self.largest is not None and len(payload) + len(topic) + _OVERHEAD_BYTES > self.largest:
             raise Unpublishable(f"{len(payload)} bytes are more than the broker takes")
-        packed = _Packed(properties) if self.is_v5 and properties else None
+        packed = PackedProperties(properties) if self.is_v5 and properties else None
         try:
             if not (qos or retain):
                 if self.client.publish_and_forget(topic, payload) == MQTTErrorCode.MQTT_ERR_NO_CONN:

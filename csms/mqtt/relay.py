@@ -67,7 +67,8 @@ class Relay:
     _moved_at: float = 0.0
     _stale_states: dict[str, None] = field(factory=dict)
     _states_at: float = 0.0
-    _state_packets: set[int] = field(factory=set)
+    _state_packets: dict[int, str] = field(factory=dict)
+    """Packet id to the charge point whose state it carries."""
     _tried_at: float | None = None
     wake: Callable[[], None] = field(default=lambda: None)
 
@@ -178,7 +179,9 @@ class Relay:
         """PUBACK, or PUBCOMP: the low-water mark of the acknowledged is the cursor."""
         position = self._in_flight.pop(packet_id, None)
         if position is None:
-            self._state_packets.discard(packet_id)
+            refused = self._state_packets.pop(packet_id, None)
+            if refused is not None and reason >= _FIRST_FAILURE:
+                self._stale_states[refused] = None
             return
         if reason in _HOLD:
             raise HoldDelivery(f"reason code 0x{reason:02x}")
@@ -245,7 +248,7 @@ class Relay:
                     "the state of {client_id} cannot be published: {error}", client_id=state.client_id, error=error
                 )
                 continue
-            self._state_packets.add(packet_id)
+            self._state_packets[packet_id] = state.client_id
 
     def end(self) -> None:
         """The connection is gone: what was in flight is published again on the next one."""
