@@ -17,7 +17,7 @@ from csms.store import tables
 from csms.store.event_log import LoggedEvent
 from csms.store.upsert import upsert
 
-_LARGEST_CHUNK = 8
+_LARGEST_CHUNK = 16
 _VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 
 
