@@ -198,6 +198,19 @@ async def test_what_a_daemon_holds_is_known_after_it_died(store):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_late_word_of_a_daemon_that_a_charge_point_has_left_changes_nothing(store):
+    old = await commit(store, decisions.connected("CP1"))
+    moved = decisions.connected("CP1")
+    point = replace(moved.state.charge_point, gateway_id="gw2")
+    await store.commit(replace(moved, state=replace(moved.state, charge_point=point, sequence=9), changes=(point,)))
+    await store.commit(chargepoints.disconnect(old, decisions.context(), reason="late"))
+    loaded = await store.read(queries.charge_point_state, "CP1", "Accepted")
+    assert loaded.charge_point == point
+    assert loaded.charge_point.is_online
+    assert loaded.sequence == 9
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_cursor_is_kept_for_each_consumer(store):
     assert await store.read(event_log.cursor, "mqtt") == 0
     for position in (5, 9):
