@@ -152,7 +152,7 @@ class Relay:
             events = self._log_reader.events_after(self._position, _READ_AHEAD)
             if events:
                 self._position = events[-1].position
-                # There may be more; asking once too often is cheap.
+            if len(events) == _READ_AHEAD:
                 self._more_in_log = True
             self._read_ahead.extend(event for event in events if event.position not in self._acknowledged)
         return bool(self._read_ahead)
