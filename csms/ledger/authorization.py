@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
 
-TagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid"]
+TagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"]
+BudgetPeriod = Literal["day", "week", "month"]
 
 
 class IdTag(Struct, frozen=True, kw_only=True):
@@ -17,6 +19,14 @@ class IdTag(Struct, frozen=True, kw_only=True):
     status: Literal["Accepted", "Blocked"]
     expiry_date: datetime | None = None
     parent_id_tag: str | None = None
+    type: str | None = None
+    charge_points: tuple[str, ...] | None = None
+    """The charge points that it may use; None is all."""
+    max_transactions: int | None = None
+    """How many transactions it may have at once; None is any number."""
+    budget_kwh: Decimal | None = None
+    """How much energy it may take in a period; None is any amount."""
+    budget_period: BudgetPeriod | None = None
 
 
 class TagInfo(Struct, frozen=True, gc=False):

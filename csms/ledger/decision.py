@@ -14,9 +14,18 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import BusinessEvent, Payload
-from csms.ledger.state import ChargePoint, ChargePointState, Connector, Reading, Record, Transaction
+from csms.ledger.state import (
+    ChargePoint,
+    ChargePointState,
+    ConfigurationKey,
+    Connector,
+    Reading,
+    Record,
+    Reservation,
+    Transaction,
+)
 
-Change = ChargePoint | Connector | Transaction | Reading | Record
+Change = ChargePoint | Connector | Transaction | Reading | Record | Reservation | ConfigurationKey
 Answer = TypeVar("Answer")
 
 

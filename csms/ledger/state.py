@@ -16,6 +16,7 @@ from csms.ledger.energy import EnergyMeter
 
 Registration = Literal["Accepted", "Pending", "Rejected"]
 TransactionStatus = Literal["active", "completed", "closed"]
+ReservationStatus = Literal["ACTIVE", "USED", "CANCELLED", "EXPIRED", "REJECTED"]
 
 
 class ChargePoint(Struct, frozen=True, kw_only=True):
@@ -25,6 +26,11 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     registration: Registration
     validation: str | None = None
     allow_no_subprotocol: bool = False
+    tariff_id: str | None = None
+    """Its own tariff; None is the default of the settings."""
+    meter_factor: Decimal | None = None
+    """What its energy and power values are multiplied by; None is 1."""
+    group_name: str | None = None
     vendor: str | None = None
     model: str | None = None
     serial_number: str | None = None
@@ -83,6 +89,32 @@ class Transaction(Struct, frozen=True, kw_only=True):
     signed: tuple[SignedValue, ...] = ()
 
 
+class Reservation(Struct, frozen=True, kw_only=True):
+    """A reservation of a connector (OCPP 1.6 §5.13); connector 0 is any."""
+
+    client_id: str
+    reservation_id: int
+    connector_id: int
+    id_tag: str
+    parent_id_tag: str | None = None
+    expiry_date: datetime
+    status: ReservationStatus
+    transaction_id: int | None = None
+    """The transaction that used it."""
+    created_at: datetime
+    changed_at: datetime
+
+
+class ConfigurationKey(Struct, frozen=True, kw_only=True):
+    """A configuration key as the charge point last told it (OCPP 1.6 §7.29)."""
+
+    client_id: str
+    key: str
+    value: str | None = None
+    readonly: bool
+    seen_at: datetime
+
+
 class Reading(Struct, frozen=True, kw_only=True):
     """The raw meter values of one reading time; ``samples`` is their JSON."""
 
@@ -128,5 +160,7 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     running: dict[int, Transaction] = {}
     finished: dict[int, Finished] = {}
     latest_reading: dict[int, datetime] = {}
+    reservations: dict[int, Reservation] = {}
+    """Those that are active."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

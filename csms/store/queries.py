@@ -10,10 +10,26 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select
 
 from csms.ledger.authorization import IdTag, fold
 from csms.ledger.readings import Known
-from csms.ledger.state import ChargePoint, ChargePointState, Connector, Finished, Registration, Transaction
+from csms.ledger.state import (
+    ChargePoint,
+    ChargePointState,
+    Connector,
+    Finished,
+    Registration,
+    Reservation,
+    Transaction,
+)
 from csms.ledger.transactions import StartRequest
 from csms.store.snapshot import snapshot
-from csms.store.tables import charge_points, connectors, event_sequences, id_tags, meter_readings, transactions
+from csms.store.tables import (
+    charge_points,
+    connectors,
+    event_sequences,
+    id_tags,
+    meter_readings,
+    reservations,
+    transactions,
+)
 
 _CLIENT: BindParameter[str] = bindparam("client_id")
 _CHARGE_POINT = select(charge_points).where(charge_points.c.client_id == _CLIENT)
@@ -34,6 +50,7 @@ _STARTED_AT = (
 _READINGS_AT = select(meter_readings.c.connector_id, meter_readings.c.taken_at, meter_readings.c.samples).where(
     meter_readings.c.client_id == _CLIENT, meter_readings.c.taken_at.in_(bindparam("times", expanding=True))
 )
+_RESERVED = select(reservations).where(reservations.c.client_id == _CLIENT, reservations.c.status == "ACTIVE")
 _ENDED = (
     select(
         transactions.c.connector_id,
@@ -69,6 +86,7 @@ def _state(connection: Connection, client_id: str, registration: Registration) -
         connectors={found.connector_id: _as(Connector, found) for found in connection.execute(_CONNECTORS, wanted)},
         running={found.transaction_id: _as(Transaction, found) for found in connection.execute(_RUNNING, wanted)},
         finished=_finished(connection, client_id),
+        reservations={found.reservation_id: _as(Reservation, found) for found in connection.execute(_RESERVED, wanted)},
     )
 
 

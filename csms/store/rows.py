@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
-from csms.ledger.state import ChargePoint, Connector, Reading, Record, Transaction
+from csms.ledger.state import ChargePoint, ConfigurationKey, Connector, Reading, Record, Reservation, Transaction
 from csms.store import tables
 from csms.store.event_log import LoggedEvent
 from csms.store.upsert import upsert
@@ -101,6 +101,8 @@ class Statements:
             Transaction: bulk_upsert(tables.transactions, Transaction),
             Reading: bulk_insert(tables.meter_readings, Reading),
             Record: bulk_insert(tables.records, Record),
+            Reservation: bulk_upsert(tables.reservations, Reservation),
+            ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
         }
         self._sequence = bulk_upsert(tables.event_sequences, _Sequence)
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -138,6 +140,10 @@ def _key(change: Change) -> object:
         return change.transaction_id
     if isinstance(change, Connector):
         return change.client_id, change.connector_id
+    if isinstance(change, Reservation):
+        return change.client_id, change.reservation_id
+    if isinstance(change, ConfigurationKey):
+        return change.client_id, change.key
     return change.client_id if isinstance(change, ChargePoint) else id(change)
 
 

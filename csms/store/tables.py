@@ -5,103 +5,13 @@ Positions of the event log are given by the writer, under a lock that lasts to t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
-
-import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    Numeric,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-)
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import DateTime, TypeEngine
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
 from csms.events.business import SignedValue
 from csms.ledger.energy import EnergyMeter
+from csms.store.columns import BigKey, Exact, JsonOf, UtcTime, Utf8
 
 metadata = MetaData()
-
-BigKey = BigInteger().with_variant(Integer, "sqlite")
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A time in UTC: ISO 8601 text on SQLite, ``timestamptz`` on PostgreSQL."""
-
-    impl = String(40)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else String(40))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name == "postgresql":
-            return value
-        # Always with microseconds: texts must sort as the times do.
-        return value.isoformat(timespec="microseconds")
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromisoformat(value)
-
-
-class Exact(TypeDecorator[Decimal]):
-    """An exact decimal: text on SQLite, which has no decimals, ``numeric`` on PostgreSQL."""
-
-    impl = String(40)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(Numeric() if dialect.name == "postgresql" else String(40))
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name == "postgresql" else format(value, "f")
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
-        return None if value is None else Decimal(value)
-
-
-class JsonOf(TypeDecorator[Any]):
-    """A structure as JSON text; ``kind`` is what it is decoded to."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, kind: Any) -> None:
-        super().__init__()
-        self.kind = kind
-        self._decoder = msgspec.json.Decoder(kind)
-        self._encoder = msgspec.json.Encoder()
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else self._encoder.encode(value).decode()
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else self._decoder.decode(value)
-
-
-class Utf8(TypeDecorator[bytes]):
-    """Bytes that are UTF-8 text."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else value.decode()
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002
-        return None if value is None else value.encode()
-
 
 charge_points = Table(
     "charge_points",
@@ -110,6 +20,9 @@ charge_points = Table(
     Column("registration", String(20), nullable=False),
     Column("validation", String(20)),
     Column("allow_no_subprotocol", Boolean, nullable=False),
+    Column("tariff_id", Text),
+    Column("meter_factor", Exact),
+    Column("group_name", Text),
     Column("vendor", Text),
     Column("model", Text),
     Column("serial_number", Text),
@@ -204,7 +117,111 @@ id_tags = Table(
     Column("status", String(20), nullable=False),
     Column("expiry_date", UtcTime),
     Column("parent_id_tag", Text),
+    Column("type", Text),
+    Column("charge_points", JsonOf(tuple[str, ...])),
+    Column("max_transactions", Integer),
+    Column("budget_kwh", Exact),
+    Column("budget_period", String(10)),
 )
+
+tariffs = Table(
+    "tariffs",
+    metadata,
+    Column("tariff_id", String(100), primary_key=True),
+    Column("currency", String(3), nullable=False),
+    Column("energy_rate", Exact, nullable=False),
+    Column("time_rate", Exact, nullable=False),
+    Column("session_fee", Exact, nullable=False),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("reservation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("connector_id", BigInteger, nullable=False),
+    Column("id_tag", Text, nullable=False),
+    Column("parent_id_tag", Text),
+    Column("expiry_date", UtcTime, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("transaction_id", Integer),
+    Column("created_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Index("reservations_by_status", "status", "expiry_date"),
+)
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("key", String(100), primary_key=True),
+    Column("value", Text),
+    Column("readonly", Boolean, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+)
+
+wanted_configuration = Table(
+    "wanted_configuration",
+    metadata,
+    Column("scope", String(20), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("key", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""``scope`` is ``chargepoint`` or ``group``, ``name`` the client id or the group's name."""
+
+deviations = Table(
+    "deviations",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("deviation", String(255), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_seen", UtcTime, nullable=False),
+    Column("last_seen", UtcTime, nullable=False),
+    Column("example", Text, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("entry_id", BigKey, primary_key=True),
+    Column("client_id", String(255), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("direction", String(3), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("payload", Utf8, nullable=False),
+    Column("size", Integer, nullable=False),
+    Index("messages_of_charge_point", "client_id", "entry_id"),
+    Index("messages_by_time", "at"),
+    sqlite_autoincrement=True,
+)
+
+seen_requests = Table(
+    "seen_requests",
+    metadata,
+    Column("face", String(10), primary_key=True),
+    Column("request_id", String(255), primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("status", Integer),
+    Column("body", Utf8),
+    Index("seen_requests_by_time", "seen_at"),
+)
+"""Commands that were taken, so that none is executed twice; ``face`` is ``http`` or ``mqtt``."""
+
+queued_commands = Table(
+    "queued_commands",
+    metadata,
+    Column("message_id", String(36), primary_key=True),
+    Column("client_id", String(255), nullable=False, index=True),
+    Column("action", Text, nullable=False),
+    Column("payload", Utf8, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+"""Commands for charge points that were offline; only those that named a time to expire."""
 
 event_log = Table(
     "event_log",

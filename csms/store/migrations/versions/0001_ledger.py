@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from csms.store.tables import BigKey, Exact, UtcTime
+from csms.store.columns import BigKey, Exact, UtcTime
 
 revision = "0001"
 down_revision = None
