@@ -12,7 +12,16 @@ from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
-from csms.ledger.state import ChargePoint, ConfigurationKey, Connector, Reading, Record, Reservation, Transaction
+from csms.ledger.state import (
+    ChargePoint,
+    ConfigurationKey,
+    Connector,
+    MeterProgress,
+    Reading,
+    Record,
+    Reservation,
+    Transaction,
+)
 from csms.store import tables
 from csms.store.event_log import LoggedEvent
 from csms.store.upsert import upsert
@@ -99,6 +108,7 @@ class Statements:
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Connector: bulk_upsert(tables.connectors, Connector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
+            MeterProgress: bulk_upsert(tables.meters, MeterProgress),
             Reading: bulk_insert(tables.meter_readings, Reading),
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
@@ -136,7 +146,7 @@ class Statements:
 
 
 def _key(change: Change) -> object:
-    if isinstance(change, Transaction):
+    if isinstance(change, Transaction | MeterProgress):
         return change.transaction_id
     if isinstance(change, Connector):
         return change.client_id, change.connector_id

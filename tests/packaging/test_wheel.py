@@ -80,5 +80,7 @@ def test_the_command_is_there(installed, tmp_path):
 
 def test_the_migrations_run(installed, tmp_path):
     folder, environment = installed
-    assert f"schema: none -> {HEAD}" in run(str(folder / "bin" / "csms"), "db", "upgrade", cwd=tmp_path, env=environment)
+    assert f"schema: none -> {HEAD}" in run(
+        str(folder / "bin" / "csms"), "db", "upgrade", cwd=tmp_path, env=environment
+    )
     assert (tmp_path / "csms.db").exists()
