@@ -153,6 +153,16 @@ class FakeLedger:
     def _readings_context(self, client_id, transaction_id, times):
         return self._transaction(client_id, transaction_id), frozenset()
 
+    def _transaction_of_any(self, transaction_id):
+        return self.transactions.get(transaction_id)
+
+    def _reservations_over(self, gateway_id, now):
+        return [
+            client_id
+            for client_id, state in self.states.items()
+            if any(reservation.expiry_date <= now for reservation in state.reservations.values())
+        ]
+
     def _held_by(self, gateway_id):
         points = [state.charge_point for state in self.states.values()]
         return [
@@ -168,6 +178,8 @@ KNOWN_QUERIES = [
     queries.stop_context,
     queries.readings_context,
     queries.held_by,
+    queries.transaction_of_any,
+    queries.reservations_over,
 ]
 """What `FakeLedger` can be asked; a test compares the signatures."""
 
