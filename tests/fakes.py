@@ -133,7 +133,9 @@ class FakeLedger:
 
     def _charge_point_state(self, client_id, registration):
         known = self.states.get(client_id)
-        return known if known is not None else state_of(client_id, registration=registration, is_new=True)
+        if known is None:
+            return state_of(client_id, registration=registration, is_new=True)
+        return replace(known, registered=known.charge_point.registered)
 
     def _id_tag(self, tag):
         return self.tags.get(tag.casefold())
@@ -242,7 +244,7 @@ def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=F
     point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
     return ChargePointState(
         charge_point=point,
-        registered="Accepted" if booted and registration == "Accepted" else None,
+        registered=point.registered,
         is_new=is_new,
         sequence=0,
         readings_known_since=datetime(1970, 1, 1, tzinfo=UTC),

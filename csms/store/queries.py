@@ -94,11 +94,10 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
     charge_point = (
         _as(ChargePoint, row) if row is not None else ChargePoint(client_id=client_id, registration=registration)
     )
-    accepted = charge_point.booted_at is not None and charge_point.registration == "Accepted"
     return ChargePointState(
         charge_point=charge_point,
         is_new=row is None,
-        registered="Accepted" if accepted else None,
+        registered=charge_point.registered,
         sequence=connection.execute(_SEQUENCE, wanted).scalar_one_or_none() or 0,
         readings_known_since=latest or _LONG_AGO,
         connectors={found.connector_id: _as(Connector, found) for found in connection.execute(_CONNECTORS, wanted)},
