@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +23,13 @@ import csms
 from csms import logs
 from csms.api.health import Health
 from csms.chargepoint.dispatch import Dispatcher
+from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
 from csms.handlers.request import Policy
+from csms.handlers.v16.commands import COMMANDS
 from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
@@ -122,6 +125,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         validation=settings.ocpp.validation,
     )
     registry = Registry(shared)
+    operations = Operations.of(
+        shared, registry, {V16: COMMANDS}, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
+    )
     sockets = ChargePointFactory(
         reactor,
         shared,
@@ -162,6 +168,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ),
         now=utc_now,
         observer=logs.observer(settings.log.format, settings.log.level),
+        jobs=operations.jobs,
     )
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),

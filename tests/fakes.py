@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import count
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
@@ -22,7 +24,7 @@ from csms.handlers.v16.security import Security
 from csms.ledger.state import ChargePoint, ChargePointState, Transaction
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
-from csms.store import queries
+from csms.store import queries, tables
 from csms.store.errors import StoreUnavailable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -59,9 +61,33 @@ class FakeLedger:
             return fail(StoreUnavailable("the fake is away"))
         if self.reads_wait:
             done = Deferred()
-            self.waiting_reads.append(lambda: done.callback(getattr(self, f"_{query.__name__}")(*arguments)))
+            self.waiting_reads.append(lambda: done.callback(self._query(query, arguments)))
             return done
-        return succeed(getattr(self, f"_{query.__name__}")(*arguments))
+        return succeed(self._query(query, arguments))
+
+    def _query(self, query, arguments):
+        known = getattr(self, f"_{query.__name__}", None)
+        if known is not None:
+            return known(*arguments)
+        with self.database.connect() as connection:
+            return query(connection, *arguments)
+
+    def write(self, job):
+        if not self.available:
+            return fail(StoreUnavailable("the fake is away"))
+        with self.database.begin() as connection:
+            return succeed(job(connection))
+
+    def decide(self, client_id, registration, rule):
+        decision = rule(self._charge_point_state(client_id, registration))
+        return self.commit(decision).addCallback(lambda _: decision.answer)
+
+    @cached_property
+    def database(self):
+        """A database in memory, for what is asked for by SQL; decisions are not in it."""
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+        tables.metadata.create_all(engine)
+        return engine
 
     def read_one(self):
         """Answer the read that waits longest."""
@@ -107,7 +133,9 @@ class FakeLedger:
 
     def _charge_point_state(self, client_id, registration):
         known = self.states.get(client_id)
-        return known if known is not None else state_of(client_id, registration=registration, is_new=True)
+        if known is None:
+            return state_of(client_id, registration=registration, is_new=True)
+        return replace(known, registered=known.charge_point.registered)
 
     def _id_tag(self, tag):
         return self.tags.get(tag.casefold())
@@ -127,6 +155,16 @@ class FakeLedger:
     def _readings_context(self, client_id, transaction_id, times):
         return self._transaction(client_id, transaction_id), frozenset()
 
+    def _transaction_of_any(self, transaction_id):
+        return self.transactions.get(transaction_id)
+
+    def _reservations_over(self, gateway_id, now):
+        return [
+            client_id
+            for client_id, state in self.states.items()
+            if any(reservation.expiry_date <= now for reservation in state.reservations.values())
+        ]
+
     def _held_by(self, gateway_id):
         points = [state.charge_point for state in self.states.values()]
         return [
@@ -142,6 +180,8 @@ KNOWN_QUERIES = [
     queries.stop_context,
     queries.readings_context,
     queries.held_by,
+    queries.transaction_of_any,
+    queries.reservations_over,
 ]
 """What `FakeLedger` can be asked; a test compares the signatures."""
 
@@ -203,7 +243,11 @@ def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=F
     """Return the state of a charge point that did nothing yet."""
     point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
     return ChargePointState(
-        charge_point=point, is_new=is_new, sequence=0, readings_known_since=datetime(1970, 1, 1, tzinfo=UTC)
+        charge_point=point,
+        registered=point.registered,
+        is_new=is_new,
+        sequence=0,
+        readings_known_since=datetime(1970, 1, 1, tzinfo=UTC),
     )
 
 
