@@ -5,7 +5,19 @@ Positions of the event log are given by the writer, under a lock that lasts to t
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+)
 
 from csms.events.business import SignedValue
 from csms.ledger.energy import EnergyMeter
@@ -81,6 +93,17 @@ transactions = Table(
     Index("transactions_of_charge_point", "client_id", "transaction_id"),
     Index("transactions_by_start", "client_id", "station_start"),
 )
+
+
+def tag_key(id_tag: ColumnElement[str]) -> ColumnElement[str]:
+    """Return what the transactions of an id tag are found by: its beginning, folded as ASCII.
+
+    Only the beginning: a text of a charge point may be longer than an index takes.
+    """
+    return func.lower(func.substr(id_tag, 1, 64))
+
+
+Index("transactions_of_id_tag", tag_key(transactions.c.id_tag), transactions.c.stop_time)
 
 meter_readings = Table(
     "meter_readings",

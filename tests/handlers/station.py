@@ -63,13 +63,14 @@ class Station:
     now: object = NOW
     state: object = None
     dispatcher: object = None
+    authority: object = None
     _ids: object = field(factory=EventIds)
     _sent: int = 0
 
     def __attrs_post_init__(self):
         if self.state is None:
             self.state = state_of(self.client_id, registration=self.registration)
-        self.dispatcher = dispatcher_of(self.ledger, self.policy)
+        self.dispatcher = dispatcher_of(self.ledger, self.policy, self.authority)
 
     def ask(self, action, payload, mode="tolerant"):
         """Send a CALL; a CALLRESULT is checked against the schema of the specification."""
