@@ -146,6 +146,26 @@ class FakeLedger:
         ]
 
 
+class FakeAuthority:
+    """The external authority: says at once what the test has told it or, where it knows nothing, when `say` is called."""
+
+    def __init__(self, **told):
+        self.told = told
+        self.asked = []
+        self._waiting = deque()
+
+    def ask(self, id_tag, client_id):
+        self.asked.append((id_tag, client_id))
+        if id_tag in self.told:
+            return self.told[id_tag]
+        self._waiting.append(Deferred())
+        return self._waiting[-1]
+
+    def say(self, info):
+        """Answer the question that waits longest."""
+        self._waiting.popleft().callback(info)
+
+
 KNOWN_QUERIES = [
     queries.charge_point_state,
     tag_facts,
