@@ -32,20 +32,20 @@ def check(tag: IdTag) -> None:
 
     :raises BadTag: a field is out of its bounds.
     """
-    _check_text("idTag", tag.id_tag)
+    check_text("idTag", tag.id_tag)
     if tag.status not in _STATUSES:
         raise BadTag(f"status: {shown(tag.status)} is not allowed: {' and '.join(_STATUSES)} are")
     if tag.expiry_date is not None and tag.expiry_date.tzinfo is None:
         raise BadTag("expiryDate: the time zone is missing")
     if tag.parent_id_tag is not None:
-        _check_text("parentIdTag", tag.parent_id_tag)
+        check_text("parentIdTag", tag.parent_id_tag)
     if tag.type is not None:
-        _check_text("type", tag.type, _MAX_TYPE_LENGTH)
+        check_text("type", tag.type, _MAX_TYPE_LENGTH)
     if tag.charge_points is not None:
         if not 0 < len(tag.charge_points) <= _MAX_CHARGE_POINTS:
             raise BadTag(f"chargePoints: {len(tag.charge_points)} are not allowed: 1 to {_MAX_CHARGE_POINTS} are")
         for client_id in tag.charge_points:
-            _check_text("chargePoints", client_id)
+            check_text("chargePoints", client_id)
     if tag.max_transactions is not None and not 1 <= tag.max_transactions <= _MAX_TRANSACTIONS:
         raise BadTag(f"maxTransactions: {tag.max_transactions} is not allowed: 1 to {_MAX_TRANSACTIONS} are")
     _check_budget(tag.budget_kwh, tag.budget_period)
@@ -82,7 +82,11 @@ def _check_budget(budget_kwh: Decimal | None, period: BudgetPeriod | None) -> No
         raise BadTag(f"budgetPeriod: {shown(period)} is not allowed: {', '.join(_PERIODS)} are")
 
 
-def _check_text(name: str, text: str, longest: int = _MAX_LENGTH) -> None:
+def check_text(name: str, text: str, longest: int = _MAX_LENGTH) -> None:
+    """Check a text; ``name`` is its field's.
+
+    :raises BadTag: it is empty, too long, or holds control characters.
+    """
     if not 0 < len(text) <= longest:
         raise BadTag(f"{name}: {len(text)} characters are not allowed: 1 to {longest} are")
     if _CONTROL.search(text):
