@@ -91,8 +91,8 @@ def fold(id_tag: str) -> str:
 def authorize(facts: TagFacts, use: Use, unknown: TagStatus) -> TagInfo:
     """Judge a tag.
 
-    ``unknown`` is what the operator wants a tag to be told that neither he nor an authority knows. What is Blocked or Expired
-    is told so, whatever else is wrong with it (steve#25).
+    ``unknown`` is what a tag is told that nobody knows. What is Blocked or Expired is told so, whatever else is wrong with it
+    (steve#25).
     """
     tag = facts.tag
     if tag is not None:
