@@ -129,7 +129,9 @@ class Commands:
         """
         await self.check(client_id, action, payload)
         if is_secret(str(payload.get("key", ""))):
-            raise InvalidPayload("key", "a secret is not kept, and so it cannot wait: send it when the charge point is there")
+            raise InvalidPayload(
+                "key", "a secret is not kept, and so it cannot wait: send it when the charge point is there"
+            )
         message_id = self.new_message_id()
         await self._queue.add(client_id, action, payload, expires_at, message_id)
         return message_id

@@ -16,6 +16,7 @@ from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
     Connector,
+    MeterProgress,
     Provisioned,
     Reading,
     Record,
@@ -109,6 +110,7 @@ class Statements:
             Provisioned: bulk_upsert(tables.charge_points, Provisioned),
             Connector: bulk_upsert(tables.connectors, Connector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
+            MeterProgress: bulk_upsert(tables.meters, MeterProgress),
             Reading: bulk_insert(tables.meter_readings, Reading),
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
@@ -146,7 +148,7 @@ class Statements:
 
 
 def _key(change: Change) -> object:
-    if isinstance(change, Transaction):
+    if isinstance(change, Transaction | MeterProgress):
         return change.transaction_id
     if isinstance(change, Connector):
         return change.client_id, change.connector_id
