@@ -122,8 +122,8 @@ class _Shape(Struct, gc=False):
     groups: list[_Group]
     exponents: list[int | None]
     """Of each sample."""
-    signed: list[int]
-    """The places of signed values."""
+    signed: dict[int, None]
+    """The places of signed values, in order."""
 
 
 _shapes: dict[tuple[tuple[str | None, ...], ...], _Shape] = {}
@@ -159,13 +159,13 @@ def _shape(samples: list[Sample]) -> _Shape:
 def _find_shape(samples: list[Sample]) -> _Shape:
     groups: dict[tuple[str, str | None, str | None], _Group] = {}
     exponents: list[int | None] = []
-    signed: list[int] = []
+    signed: dict[int, None] = {}
     for place, sample in enumerate(samples):
         name, location = sample.measurand or REGISTER, sample.location
         unit, exponent = _unit(name, sample.unit)
         exponents.append(exponent)
         if sample.format == "SignedData":
-            signed.append(place)
+            signed[place] = None
             continue
         key = (name, None if location == "Outlet" else location, sample.context)
         group = groups.get(key)
@@ -176,7 +176,7 @@ def _find_shape(samples: list[Sample]) -> _Shape:
         if sample.phase is None:
             group.plain = place
         else:
-            group.phases = {**group.phases, sample.phase: place}
+            group.phases[sample.phase] = place
     plain_location = _plain_locations(groups)
     for (name, location, _context), group in groups.items():
         if location != plain_location[name]:
