@@ -6,22 +6,19 @@ Every way in which a request can fail becomes a `Fault` with one line and an exi
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import click
 import httpx
-from attrs import field, frozen
+from attrs import frozen
 
+from csms.cli.address import Address, address
 from csms.cli.faults import Fault, Status
 
-DEFAULT_URL = "http://127.0.0.1:8081"
 PAGE = 500
 """The most that the API gives at once."""
 _CONNECT_S = 5.0
@@ -39,47 +36,6 @@ _STATUSES = {
 }
 
 
-@frozen
-class Address:
-    """Where the daemon is, and the token that it wants."""
-
-    url: str
-    token: str | None = field(repr=False)
-
-
-def address(context: click.Context) -> Address:
-    """Return the address that the global options name.
-
-    :raises Fault: they are wrong; the token is not told.
-    """
-    root = context.find_root()
-    url = _checked_url(root.params.get("url") or DEFAULT_URL)
-    token: str | None = root.params.get("token")
-    file: Path | None = root.params.get("token_file")
-    named = root.get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
-    if file is not None and not named:
-        try:
-            token = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise Fault(f"{file} cannot be read: {reason}", Status.USAGE) from None
-    if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise Fault("the token has characters that no token has", Status.USAGE)
-    return Address(url, token or None)
-
-
-def _checked_url(text: str) -> str:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        raise Fault("--url: that is no URL", Status.USAGE) from None
-    if url.userinfo:
-        raise Fault("--url: a password does not belong there; the daemon wants a token", Status.USAGE)
-    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
-        raise Fault("--url: allowed is http://host:port or https://host:port, with a path if need be", Status.USAGE)
-    return str(url).rstrip("/")
-
-
 class Api:
     """A client of the API. Paths are given as segments: ``("chargepoints", client_id)``."""
 
@@ -88,11 +44,11 @@ class Api:
         self._has_token = where.token is not None
         self._timeout = httpx.Timeout(read_s, connect=connect_s)
         self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {where.token}"} if where.token else {},
+            headers={b"Authorization": b"Bearer " + where.token.encode()} if where.token else {},
             timeout=self._timeout,
-            verify=_tls(where.url),
+            verify=where.tls(),
             # Whatever proxy the environment names, this machine is reached without.
-            trust_env=not _is_here(where.url),
+            trust_env=not where.is_here,
         )
 
     def __enter__(self) -> Self:
@@ -156,7 +112,7 @@ class Api:
             if cursor is None or cursor == before or (left is not None and left <= 0):
                 return
 
-    def list(self, *path: str, limit: int | None, cursor: str | None = None, **parameters: Any) -> Page:
+    def listing(self, *path: str, limit: int | None, cursor: str | None = None, **parameters: Any) -> Page:
         """Get a list as one page; `limit` is how many items at most, None is all."""
         pages = list(self.pages(*path, limit=limit, cursor=cursor, **parameters))
         return Page([item for page in pages for item in page.items], pages[-1].cursor)
@@ -292,17 +248,8 @@ def _detail(answer: httpx.Response) -> str | None:
     if not isinstance(problem, dict):
         return None
     detail = problem.get("detail") or problem.get("title")
-    return detail[:_LONGEST_DETAIL] if isinstance(detail, str) else None
-
-
-def _tls(url: str) -> ssl.SSLContext:
-    # The machine's own authorities, or those of SSL_CERT_FILE. Loading them takes a while: only where they are needed.
-    return ssl.create_default_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _is_here(url: str) -> bool:
-    host = httpx.URL(url).host
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    if not isinstance(detail, str):
+        return None
+    # What a charge point said about its CALLERROR.
+    said = problem.get("errorDescription")
+    return (f"{detail}: {said}" if said and isinstance(said, str) else detail)[:_LONGEST_DETAIL]

@@ -42,11 +42,13 @@ _COLUMNS: list[Column] = [
     ("connectors", _connectors),
 ]
 _MESSAGES: list[Column] = [
-    ("time", field("timestamp")),
-    ("", lambda item: {"in": "<-", "out": "->"}.get(str(item.get("direction")), item.get("direction"))),
-    ("message", field("messageType")),
-    ("id", field("messageId")),
+    ("time", field("at")),
+    ("direction", field("direction")),
+    ("kind", field("kind")),
+    ("action", field("action")),
+    ("message id", field("messageId")),
     ("payload", field("payload")),
+    ("deviations", lambda item: ", ".join(map(str, item.get("deviations") or ()))),
 ]
 
 
@@ -62,7 +64,7 @@ def chargepoint() -> None:
 def list_(api: Api, *, connected: bool, limit: int, everything: bool, cursor: str | None, as_json: bool) -> None:
     """List charge points with their connectors."""
     wanted = extent(limit=limit, everything=everything, cursor=cursor)
-    page = api.list(_PATH, limit=wanted.limit, cursor=wanted.cursor, connected="true" if connected else None)
+    page = api.listing(_PATH, limit=wanted.limit, cursor=wanted.cursor, connected="true" if connected else None)
     print_page(page, _COLUMNS, as_json=as_json)
 
 
@@ -170,7 +172,7 @@ def messages(
 ) -> None:
     """Show the last messages of the charge point CLIENTID in both directions, newest first."""
     wanted = extent(limit=limit, everything=everything, cursor=cursor)
-    page = api.list(
+    page = api.listing(
         _PATH, client_id, "messages", limit=wanted.limit, cursor=wanted.cursor, action=action, since=since, until=until
     )
     print_page(page, _MESSAGES, as_json=as_json)

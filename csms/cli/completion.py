@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from csms.cli.api_client import PAGE, Api, address
+from csms.cli.address import address
+from csms.cli.api_client import PAGE, Api
 
 _CONNECT_S = 0.3
 _READ_S = 0.7
@@ -52,10 +53,11 @@ def _actions(api: Api, context: click.Context) -> list[Any]:
 
 
 def _enumeration(document: dict[str, Any], path: str, name: str) -> list[Any]:
-    """Return the values that the API's description allows a parameter of a path."""
+    """Return the values that the API's description names for a parameter of a path."""
     described = document["paths"][path]
-    parameters = [*described.get("parameters", []), *described.get("post", {}).get("parameters", [])]
-    return next(parameter["schema"]["enum"] for parameter in parameters if parameter.get("name") == name)
+    parameters = [*described.get("parameters", []), *described["post"].get("parameters", [])]
+    schema = next(parameter["schema"] for parameter in parameters if parameter.get("name") == name)
+    return list(schema.get("enum") or schema["examples"])
 
 
 client_ids = _first("chargepoints", "clientId")

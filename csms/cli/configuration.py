@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from csms.cli import completion
-from csms.cli.api_client import Api, items_of, pass_api
-from csms.cli.arguments import as_json_option
+from csms.cli.api_client import Api, pass_api
+from csms.cli.arguments import as_json_option, print_page
 from csms.cli.faults import Fault, Status
-from csms.cli.output import columns, print_fields, print_json, print_rows
+from csms.cli.output import columns, print_fields, print_json
 
 
 @click.command(
@@ -59,11 +59,8 @@ def configuration(
     elif wanted or client_id is None:
         _show(api.get(*path), as_json=as_json)
     else:
-        document = api.get("chargepoints", client_id, "configuration")
-        if as_json:
-            print_json(document)
-        else:
-            print_rows(columns("key", "value", "readonly", "seenAt"), items_of(document))
+        page = api.listing("chargepoints", client_id, "configuration", limit=None)
+        print_page(page, columns("key", "value", "readonly", "seenAt"), as_json=as_json)
 
 
 def _show(values: dict[str, Any], *, as_json: bool) -> None:

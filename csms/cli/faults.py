@@ -11,7 +11,7 @@ class Status(IntEnum):
     """The exit statuses; docs/command-line.md tells users of them."""
 
     FAILED = 1
-    """Anything that has no status of its own."""
+    """Anything that has no status of its own; also click's own, where nobody reads standard output any more."""
     USAGE = 2
     """The command line is wrong; click's own."""
     NOT_NOW = 3
@@ -30,8 +30,6 @@ class Status(IntEnum):
     """The daemon cannot be reached: nothing was done."""
     INTERRUPTED = 130
     """Ctrl-C."""
-    NOBODY_READS = 141
-    """Standard output was closed, as by ``head``: what a shell reports for SIGPIPE."""
 
 
 class Fault(click.ClickException):

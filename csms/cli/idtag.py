@@ -51,7 +51,7 @@ def idtag() -> None:
 def list_(api: Api, *, limit: int, everything: bool, cursor: str | None, as_json: bool) -> None:
     """List id tags."""
     wanted = extent(limit=limit, everything=everything, cursor=cursor)
-    print_page(api.list(_PATH, limit=wanted.limit, cursor=wanted.cursor), _COLUMNS, as_json=as_json)
+    print_page(api.listing(_PATH, limit=wanted.limit, cursor=wanted.cursor), _COLUMNS, as_json=as_json)
 
 
 @idtag.command(epilog="Example: csms idtag show TAG1")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -99,10 +98,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _fault("interrupted")
         status = Status.INTERRUPTED
-    except BrokenPipeError:
-        # What is still to be written at the end of the process has to go somewhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = Status.NOBODY_READS
     except UnicodeEncodeError:
         _fault("an argument is not UTF-8")
         status = Status.USAGE

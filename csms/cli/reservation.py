@@ -31,12 +31,26 @@ def reservation() -> None:
 
 @reservation.command(name="list", epilog="Example: csms reservation list --chargepoint CP0001 --status ACTIVE")
 @client_id_option
+@click.option(
+    "--status",
+    type=click.Choice(["ACTIVE", "USED", "CANCELLED", "EXPIRED", "REJECTED"]),
+    help="In this state only.",
+)
 @list_options
 @pass_api
-def list_(api: Api, client_id: str | None, *, limit: int, everything: bool, cursor: str | None, as_json: bool) -> None:
+def list_(
+    api: Api,
+    client_id: str | None,
+    status: str | None,
+    limit: int,
+    cursor: str | None,
+    *,
+    everything: bool,
+    as_json: bool,
+) -> None:
     """List reservations."""
     wanted = extent(limit=limit, everything=everything, cursor=cursor)
-    page = api.list(_PATH, limit=wanted.limit, cursor=wanted.cursor, clientId=client_id)
+    page = api.listing(_PATH, limit=wanted.limit, cursor=wanted.cursor, clientId=client_id, status=status)
     print_page(page, _COLUMNS, as_json=as_json)
 
 

@@ -35,7 +35,7 @@ def tariff() -> None:
 def list_(api: Api, *, limit: int, everything: bool, cursor: str | None, as_json: bool) -> None:
     """List tariffs."""
     wanted = extent(limit=limit, everything=everything, cursor=cursor)
-    print_page(api.list(_PATH, limit=wanted.limit, cursor=wanted.cursor), _COLUMNS, as_json=as_json)
+    print_page(api.listing(_PATH, limit=wanted.limit, cursor=wanted.cursor), _COLUMNS, as_json=as_json)
 
 
 @tariff.command(epilog="Example: csms tariff show night")

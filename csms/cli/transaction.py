@@ -61,7 +61,7 @@ def list_(
 ) -> None:
     """List transactions, newest first."""
     wanted = extent(limit=limit, everything=everything, cursor=cursor)
-    page = api.list(
+    page = api.listing(
         _PATH,
         limit=wanted.limit,
         cursor=wanted.cursor,
@@ -89,7 +89,7 @@ def show(api: Api, transaction_id: int, *, as_json: bool) -> None:
 def readings(api: Api, transaction_id: int, *, limit: int, everything: bool, cursor: str | None, as_json: bool) -> None:
     """List the meter readings of the transaction TRANSACTIONID."""
     wanted = extent(limit=limit, everything=everything, cursor=cursor)
-    page = api.list(_PATH, str(transaction_id), "readings", limit=wanted.limit, cursor=wanted.cursor)
+    page = api.listing(_PATH, str(transaction_id), "readings", limit=wanted.limit, cursor=wanted.cursor)
     print_page(page, _READINGS, as_json=as_json)
 
 
