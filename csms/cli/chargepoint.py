@@ -42,10 +42,9 @@ _COLUMNS: list[Column] = [
     ("connectors", _connectors),
 ]
 _MESSAGES: list[Column] = [
-    ("time", field("at")),
+    ("time", field("timestamp")),
     ("direction", field("direction")),
-    ("kind", field("kind")),
-    ("action", field("action")),
+    ("message", field("messageType")),
     ("message id", field("messageId")),
     ("payload", field("payload")),
     ("deviations", lambda item: ", ".join(map(str, item.get("deviations") or ()))),

@@ -30,7 +30,10 @@ _MARGIN_S = 10.0
     type=When("after"),
     help="If it is offline, keep the command for it until then: a time, or a duration as 15m or 2h.",
 )
-@click.option("--idempotency-key", help="A name for this command: sent again under it, it is not executed again.")
+@click.option(
+    "--idempotency-key",
+    help="A name for this command: the same command under the same name is executed once in an hour.",
+)
 @click.option("--no-wait", is_flag=True, help="Do not wait for the answer, only until it is on the wire.")
 @as_json_option
 @pass_api
@@ -75,6 +78,6 @@ def send(
 
 
 def _checked_key(key: str) -> str:
-    if not (key and key.isascii() and key.isprintable() and len(key) <= 255):
-        raise Fault("--idempotency-key: allowed are up to 255 printable ASCII characters", Status.USAGE)
+    if not (0 < len(key) <= 255 and all("!" <= character <= "~" for character in key)):
+        raise Fault("--idempotency-key: allowed are 1 to 255 visible ASCII characters", Status.USAGE)
     return key

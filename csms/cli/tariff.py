@@ -26,7 +26,9 @@ _tariff_id = click.argument("tariff_id", metavar="TARIFFID", shell_complete=comp
 
 @click.group(epilog="Example: csms tariff put night --currency EUR --energy-rate 0.29")
 def tariff() -> None:
-    """Tariffs. A charge point gets one by csms chargepoint put CLIENTID --tariff TARIFFID."""
+    """Tariffs: what energy and time cost.
+
+    A charge point gets one by csms chargepoint put CLIENTID --tariff TARIFFID."""
 
 
 @tariff.command(name="list", epilog="Example: csms tariff list")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from csms.cli import completion
@@ -10,6 +12,20 @@ from csms.cli.arguments import When, as_json_option, client_id_option, extent, l
 from csms.cli.output import Column, field, print_fields, print_json
 
 _PATH = "transactions"
+
+
+def _measurands(item: dict[str, Any]) -> str:
+    measurands = item.get("measurands")
+    if not isinstance(measurands, dict):
+        return ""
+    found = {name: value for name, value in measurands.items() if isinstance(value, dict)}
+    return ", ".join(f"{name} {value.get('value')} {value.get('unit')}" for name, value in found.items())
+
+
+def _cost(item: dict[str, Any]) -> str:
+    return f"{item['cost']} {item.get('currency', '')}" if "cost" in item else ""
+
+
 _COLUMNS: list[Column] = [
     ("id", field("transactionId")),
     ("charge point", field("clientId")),
@@ -19,7 +35,7 @@ _COLUMNS: list[Column] = [
     ("start", field("startTime")),
     ("stop", field("stopTime")),
     ("kWh", field("energyUsed")),
-    ("cost", field("cost")),
+    ("cost", _cost),
     ("quality", field("quality")),
 ]
 _READINGS: list[Column] = [
@@ -27,7 +43,7 @@ _READINGS: list[Column] = [
     ("connector", field("connectorId")),
     ("kWh", field("totalEnergy")),
     ("kW", field("currentPower")),
-    ("measurands", field("measurands")),
+    ("measurands", _measurands),
 ]
 
 _transaction_id = click.argument(

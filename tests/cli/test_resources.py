@@ -250,3 +250,12 @@ def test_a_wrong_command_line_is_one_line(arguments, run, api):
     out, err, status = run(*arguments)
     assert (out, len(err)) == ("", 1)
     assert status == (7 if "\udcff" in arguments and arguments[0] == "idtag" else 2)
+
+
+def test_readings_and_costs_in_words(run, api):
+    measurands = {"Voltage": {"value": 230.1, "unit": "V"}, "SoC": {"value": 50, "unit": "Percent\x1b"}, "x": 1}
+    api.answer("GET /transactions/7/readings?limit=50", {"items": [{"timestamp": "t", "measurands": measurands}]})
+    out, _, status = run("transaction", "readings", "7")
+    assert (out.splitlines()[1].split("\t")[-1], status) == (r"Voltage 230.1 V, SoC 50 Percent\u001b", 0)
+    api.answer("GET /transactions?limit=50", {"items": [{"cost": 1.5, "currency": "EUR"}]})
+    assert "1.5 EUR" in run("transaction", "list")[0].splitlines()[1].split("\t")

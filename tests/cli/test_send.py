@@ -61,9 +61,9 @@ def test_a_slip_of_the_pen_is_a_usage_error(payload, words, run, api):
 
 def test_options_become_query_and_headers(run, api):
     api.answer("POST /chargepoints/CP1/commands/Reset?timeout=2.5&expiresAt=2030-01-31T11%3A00%3A00Z", ACCEPTED)
-    arguments = ["--timeout", "2.5", "--expires-at", "2030-01-31T12:00:00+01:00", "--idempotency-key", "k 1"]
+    arguments = ["--timeout", "2.5", "--expires-at", "2030-01-31T12:00:00+01:00", "--idempotency-key", "k-1"]
     assert run("send", "CP1", "Reset", "{}", *arguments)[1:] == ([], 0)
-    assert api.last.headers["Idempotency-Key"] == "k 1"
+    assert api.last.headers["Idempotency-Key"] == "k-1"
 
 
 def test_expires_at_may_be_a_duration(run, api):
@@ -82,6 +82,8 @@ def test_expires_at_may_be_a_duration(run, api):
         ("--timeout", "nan"),
         ("--timeout", "-1"),
         ("--idempotency-key", "ä"),
+        ("--idempotency-key", ""),
+        ("--idempotency-key", "a b"),
         ("--idempotency-key", "a\nb"),
     ],
 )
