@@ -28,7 +28,8 @@ _tariff_id = click.argument("tariff_id", metavar="TARIFFID", shell_complete=comp
 def tariff() -> None:
     """Tariffs: what energy and time cost.
 
-    A charge point gets one by csms chargepoint put CLIENTID --tariff TARIFFID."""
+    A charge point gets one by csms chargepoint put CLIENTID --tariff TARIFFID.
+    """
 
 
 @tariff.command(name="list", epilog="Example: csms tariff list")
