@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from csms.cli.backup import BackupFailed, back_up_sqlite
+from csms.store.schema import HEAD
 from tests.programs import find
 
 from .command import csms
@@ -19,7 +20,7 @@ from .command import csms
 @pytest.fixture
 def ledger(tmp_path):
     out, err, status = csms("db", "upgrade", cwd=tmp_path)
-    assert (out, err, status) == ("schema: none -> 0001\n", [], 0)
+    assert (out, err, status) == (f"schema: none -> {HEAD}\n", [], 0)
     return tmp_path / "csms.db"
 
 
@@ -139,7 +140,7 @@ def test_no_upgrade_under_a_running_daemon(ledger):
         fcntl.flock(lock, fcntl.LOCK_EX)
         _, err, status = csms("db", "upgrade", cwd=ledger.parent)
     assert (status, err) == (1, ["csms: a daemon uses this ledger: stop it first"])
-    assert csms("db", "upgrade", cwd=ledger.parent)[0] == "the schema is up to date (0001)\n"
+    assert csms("db", "upgrade", cwd=ledger.parent)[0] == f"the schema is up to date ({HEAD})\n"
 
 
 def test_a_postgresql_ledger(postgresql_database, tmp_path):
