@@ -16,6 +16,8 @@ from tests.programs import find
 
 from .command import csms
 
+INSERT = "INSERT INTO id_tags (folded, id_tag, status) VALUES (?, ?, 'Accepted')"
+
 
 @pytest.fixture
 def ledger(tmp_path):
@@ -41,7 +43,7 @@ class Writer(threading.Thread):
                 connection.execute("BEGIN IMMEDIATE")
                 for half in "ab":
                     tag = f"{self.committed}{half}"
-                    connection.execute("INSERT INTO id_tags VALUES (?, ?, 'Accepted', NULL, NULL)", (tag, tag * 500))
+                    connection.execute(INSERT, (tag, tag * 500))
                 connection.execute("COMMIT")
                 self.committed += 1
                 if self.committed == 200:
@@ -90,7 +92,7 @@ def test_the_moment_of_the_copy_is_its_beginning(ledger):
             shown.append((done, total))
             if len(shown) == 1:
                 other.execute("PRAGMA busy_timeout=10000")
-                other.execute("INSERT INTO id_tags VALUES ('late', 'late', 'Accepted', NULL, NULL)")
+                other.execute(INSERT, ("late", "late"))
 
         back_up_sqlite(ledger, copy, write_on)
     assert shown[-1][0] == shown[-1][1]
