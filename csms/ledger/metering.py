@@ -258,6 +258,12 @@ def _default_unit(name: str) -> str:
     return _DEFAULT_UNITS.get(name.partition(".")[0], "")
 
 
+def exact(text: str) -> Decimal | None:
+    """Return a text as an exact decimal, None where it is no finite number of a size that a meter could show."""
+    value = _read(text, None)
+    return value[0] if value is not None else None
+
+
 def _read(text: str, exponent: int | None) -> _Value | None:
     """Return a text as an exact decimal in its base unit and as it is published, None where it is no number."""
     return _number(text, exponent) if len(text) <= _LONGEST_NUMBER else None

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from msgspec.structs import replace
 
 from csms.ledger.clock import Instant
-from csms.ledger.metering import REGISTER, MeterValue, Sample, meter_value
+from csms.ledger.metering import REGISTER, MeterValue, Sample, exact, meter_value
 
 _SCALED = ("Energy.", "Power.")
 _POWER_FACTOR = "Power.Factor"
-_LARGEST = Decimal(10) ** 13
 _LONGEST_NUMBER = 40
-_MOST_DECIMALS = 20
 
 
 def scaled_meter_value(instant: Instant, samples: list[Sample], factor: Decimal) -> MeterValue:
@@ -27,12 +25,7 @@ def _scaled(sample: Sample, factor: Decimal) -> Sample:
     name, text = sample.measurand or REGISTER, sample.value
     if sample.format == "SignedData" or not name.startswith(_SCALED) or name == _POWER_FACTOR:
         return sample
-    if len(text) > _LONGEST_NUMBER or "_" in text:
-        return sample
-    try:
-        value = Decimal(text)
-        if not -_LARGEST <= value <= _LARGEST or int(value.as_tuple().exponent) < -_MOST_DECIMALS:
-            return sample
-    except InvalidOperation:  # no number, or a NaN that is compared
+    value = exact(text)
+    if value is None:
         return sample
     return replace(sample, value=format((value * factor).normalize(), "f")[:_LONGEST_NUMBER])
