@@ -9,14 +9,18 @@ from csms.mqtt.feed import Unpublishable
 
 _USER_PROPERTY = 0x26
 _CONTENT_TYPE = 0x03
+_CORRELATION_DATA = 0x09
 _LONGEST_TEXT = 65535
 
 
 class PackedProperties:
-    """MQTT 5 properties as bytes: content type and user properties. paho asks only for ``pack``."""
+    """MQTT 5 properties as bytes: content type, user properties, correlation data. paho asks only for ``pack``."""
 
-    def __init__(self, properties: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, properties: Sequence[tuple[str, str]], correlation_data: bytes | None = None) -> None:
         packed = bytearray((_CONTENT_TYPE,)) + _text("application/json")
+        if correlation_data is not None:
+            packed.append(_CORRELATION_DATA)
+            packed += len(correlation_data).to_bytes(2) + correlation_data
         for name, value in properties:
             packed.append(_USER_PROPERTY)
             packed += _text(name) + _text(value)
