@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import count
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
@@ -22,7 +24,7 @@ from csms.handlers.v16.security import Security
 from csms.ledger.state import ChargePoint, ChargePointState, Transaction
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
-from csms.store import queries
+from csms.store import queries, tables
 from csms.store.errors import StoreUnavailable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -59,9 +61,33 @@ class FakeLedger:
             return fail(StoreUnavailable("the fake is away"))
         if self.reads_wait:
             done = Deferred()
-            self.waiting_reads.append(lambda: done.callback(getattr(self, f"_{query.__name__}")(*arguments)))
+            self.waiting_reads.append(lambda: done.callback(self._query(query, arguments)))
             return done
-        return succeed(getattr(self, f"_{query.__name__}")(*arguments))
+        return succeed(self._query(query, arguments))
+
+    def _query(self, query, arguments):
+        known = getattr(self, f"_{query.__name__}", None)
+        if known is not None:
+            return known(*arguments)
+        with self.database.connect() as connection:
+            return query(connection, *arguments)
+
+    def write(self, job):
+        if not self.available:
+            return fail(StoreUnavailable("the fake is away"))
+        with self.database.begin() as connection:
+            return succeed(job(connection))
+
+    def decide(self, client_id, registration, rule):
+        decision = rule(self._charge_point_state(client_id, registration))
+        return self.commit(decision).addCallback(lambda _: decision.answer)
+
+    @cached_property
+    def database(self):
+        """A database in memory, for what is asked for by SQL; decisions are not in it."""
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+        tables.metadata.create_all(engine)
+        return engine
 
     def read_one(self):
         """Answer the read that waits longest."""
@@ -203,7 +229,11 @@ def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=F
     """Return the state of a charge point that did nothing yet."""
     point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
     return ChargePointState(
-        charge_point=point, is_new=is_new, sequence=0, readings_known_since=datetime(1970, 1, 1, tzinfo=UTC)
+        charge_point=point,
+        registered="Accepted" if booted and registration == "Accepted" else None,
+        is_new=is_new,
+        sequence=0,
+        readings_known_since=datetime(1970, 1, 1, tzinfo=UTC),
     )
 
 

@@ -65,7 +65,7 @@ def boot(
         firmware_version=firmware_version,
         booted_at=context.now,
     )
-    draft = Draft(replace(state, charge_point=charge_point), context)
+    draft = Draft(replace(state, charge_point=charge_point, registered=charge_point.registration), context)
     draft.change(charge_point)
     draft.emit(
         "booted",

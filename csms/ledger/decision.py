@@ -52,6 +52,10 @@ class Decision(Struct, Generic[Answer], frozen=True, gc=False):
         return bool(self.changes or self.events)
 
 
+Rule = Callable[[ChargePointState, Context], Decision[Answer]]
+"""What decides something about a charge point, without a message of it."""
+
+
 class Draft:
     """Collects the changes and events of a decision while a rule makes it."""
 

@@ -151,6 +151,9 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     charge_point: ChargePoint
     is_new: bool = False
     """Whether the store did not know it when it connected."""
+    registered: Registration | None = None
+    """What its latest BootNotification was answered on this connection, or on an earlier one where that was Accepted; None
+    where it has to boot before it is spoken to. A registration that the operator changes takes effect when it boots."""
     sequence: int
     """Of its latest event."""
     readings_known_since: datetime

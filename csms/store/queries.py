@@ -69,18 +69,22 @@ Kind = TypeVar("Kind")
 def charge_point_state(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
     """Return the state of a charge point; an unknown one is made with the registration that the operator wants for it."""
     with snapshot(connection):
-        return _state(connection, client_id, registration)
+        return state_of(connection, client_id, registration)
 
 
-def _state(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
+def state_of(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
+    """As `charge_point_state`, within a transaction of the caller's."""
     wanted = {"client_id": client_id}
     row = connection.execute(_CHARGE_POINT, wanted).one_or_none()
     if row is None:
         charge_point = ChargePoint(client_id=client_id, registration=registration)
         return ChargePointState(charge_point=charge_point, is_new=True, sequence=0, readings_known_since=_LONG_AGO)
     latest = connection.execute(_LATEST_READING, wanted).scalar_one()
+    charge_point = _as(ChargePoint, row)
+    accepted = charge_point.booted_at is not None and charge_point.registration == "Accepted"
     return ChargePointState(
-        charge_point=_as(ChargePoint, row),
+        charge_point=charge_point,
+        registered="Accepted" if accepted else None,
         sequence=connection.execute(_SEQUENCE, wanted).scalar_one_or_none() or 0,
         readings_known_since=latest or _LONG_AGO,
         connectors={found.connector_id: _as(Connector, found) for found in connection.execute(_CONNECTORS, wanted)},

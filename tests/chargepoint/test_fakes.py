@@ -2,8 +2,8 @@
 
 import pytest
 
-from csms.chargepoint.session import Transport
 from csms.chargepoint.shared import Ledger
+from csms.chargepoint.transport import Transport
 from csms.handlers.request import Reads
 from tests.fakes import KNOWN_QUERIES, FakeLedger, FakeTransport, signature_of
 

@@ -1,0 +1,26 @@
+"""What a central system can send in one OCPP version, and what the ledger learns from the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from csms.ledger.decision import Context, Decision
+from csms.ledger.state import ChargePointState
+
+Payload = dict[str, Any]
+Learner = Callable[[ChargePointState, Context, Payload, Payload], Decision[Any]]
+"""``learner(state, context, request, response)``: what follows for the ledger from the answer to a CALL of ours. It must
+bear any response: charge points leave members out."""
+
+
+@frozen(eq=False)
+class CommandSet:
+    """The commands of one version; an action without a learner needs no code of its own."""
+
+    actions: frozenset[str]
+    learners: Mapping[str, Learner]
+    not_while_pending: frozenset[str]
+    """What must not be sent to a charge point whose registration is Pending."""
