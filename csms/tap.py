@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +22,14 @@ from twisted.web.server import Site
 import csms
 from csms import logs
 from csms.api.health import Health
+from csms.chargepoint.commands import Commands
 from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
 from csms.handlers.request import Policy
+from csms.handlers.v16.commands import COMMANDS
 from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
@@ -34,9 +37,12 @@ from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
 from csms.metrics import Counters
 from csms.mqtt.client import MqttClient
+from csms.mqtt.command_feed import CommandFeed
+from csms.mqtt.commands import MqttCommands
 from csms.mqtt.feed import Broker, Feed, Retained
 from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
+from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import V16
 from csms.service import Daemon, Listener, Retention
 from csms.settings import Settings, SettingsError, load
@@ -101,7 +107,10 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         gateway_id,
         time.monotonic,
     )
-    stream, relay, mqtt = _mqtt(settings, store, counters)
+    command_feed = None
+    if settings.mqtt.enabled and settings.mqtt.commands_enabled:
+        command_feed = CommandFeed(reactor, counters, time.monotonic)
+    stream, relay, mqtt = _mqtt(settings, store, counters, command_feed)
     if relay is not None:
         store.on_events = relay.committed
     policy = Policy(
@@ -122,6 +131,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         validation=settings.ocpp.validation,
     )
     registry = Registry(shared)
+    commands = Commands(shared, registry, {V16: COMMANDS}, lambda: str(uuid.uuid4()))
+    if command_feed is not None:
+        _join(command_feed, commands, registry, RequestMemory(store, gateway_id))
     sockets = ChargePointFactory(
         reactor,
         shared,
@@ -174,8 +186,16 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     return daemon
 
 
+def _join(feed: CommandFeed, commands: Commands, registry: Registry, memory: RequestMemory) -> None:
+    """Let commands come by MQTT for the charge points that are held here."""
+    mqtt_commands = MqttCommands(commands, feed, memory, utc_now)
+    feed.take, feed.is_busy = mqtt_commands.take, lambda: mqtt_commands.is_busy
+    registry.on_held, registry.on_released = feed.hold, feed.release
+    commands.on_queued_result = mqtt_commands.queued_result
+
+
 def _mqtt(
-    settings: Settings, store: Store, counters: Counters
+    settings: Settings, store: Store, counters: Counters, command_feed: CommandFeed | None
 ) -> tuple[ProtocolStream | None, Relay | None, MqttClient | None]:
     mqtt, gateway_id = settings.mqtt, settings.gateway.id
     if not mqtt.enabled:
@@ -184,7 +204,7 @@ def _mqtt(
     relay = None
     if mqtt.business_events_enabled:
         relay = Relay(store, time.monotonic, utc_now, counters, mqtt.qos)
-    feeds: list[Feed] = [feed for feed in (relay, stream) if feed is not None]
+    feeds: list[Feed] = [feed for feed in (relay, command_feed, stream) if feed is not None]
     topic = topics.gateway_status(gateway_id)
     client = MqttClient(
         Broker(
@@ -210,8 +230,9 @@ def _mqtt(
         ),
         will=Retained(topic, business.encode(business.GatewayStatus(online=False))),
         random=random.random,
+        receiver=command_feed,
     )
-    for feed in (relay, stream):
+    for feed in (relay, command_feed, stream):
         if feed is not None:
             feed.wake = client.wake
     return stream, relay, client

@@ -364,7 +364,7 @@ class MqttClient:
         self._abandon(link)
         # A broker of 3.1.1 may answer a CONNECT of 5 with a code, or just hang up; so does any broker that is about to stop.
         if broker.protocol == "auto":
-            hung_up = link.refused is None and not self._spoke_v5
+            hung_up = link.refused is None and not (link.connected or self._spoke_v5)
             said_no = hung_up or link.refused in (_UNSUPPORTED_VERSION, 1)
             self._v5 = not self._v5 if said_no else self._v5
         code = f"refused with code {link.refused}" if link.refused is not None else link.gone

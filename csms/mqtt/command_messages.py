@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -122,8 +122,8 @@ def _expires_at(body: dict[str, Any], request_id: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return msgspec.convert(text, _Time)
-    except msgspec.ValidationError:
+        return msgspec.convert(text, _Time).astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
         raise BadRequest(request_id, "expiresAt: a time by RFC 3339 with its zone is needed") from None
 
 

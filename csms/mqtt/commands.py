@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from attrs import define, field
@@ -22,7 +22,6 @@ from csms.mqtt.request_memory import RequestMemory
 from csms.store.errors import StoreError
 
 _log = Logger()
-_PRUNE_EVERY = timedelta(minutes=1)
 _MAX_WAITING = 20
 """Commands in hand for one charge point."""
 _MAX_IN_HAND = 2000
@@ -63,7 +62,6 @@ class MqttCommands:
     """Results of queued commands that are on their way."""
     _queueing: dict[str, Command] = field(factory=dict)
     """By message id, until the ledger knows that they are queued."""
-    _pruned_at: datetime | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -77,10 +75,6 @@ class MqttCommands:
                 self._take(incoming)
             except Exception:  # noqa: BLE001 - one command must not stop the others
                 _log.failure("{client_id}: a command could not be taken", client_id=incoming.client_id)
-        now = self._now()
-        if self._pruned_at is None or now - self._pruned_at >= _PRUNE_EVERY:
-            self._pruned_at = now
-            _run(self._memory.prune(now))
 
     def _take(self, incoming: Incoming) -> None:
         try:

@@ -26,9 +26,6 @@ FACE = "mqtt"
 QUEUE_FACE = "mqtt-queue"
 """Under it stands, by message id, which request a queued command is."""
 DONE, QUEUED = 200, 202
-_REMEMBERED = timedelta(hours=1)
-_QUEUE_REMEMBERED = timedelta(days=1)
-"""After its expiry, for the outcome of a queued command; that comes when the charge point does, or soon after the expiry."""
 _LONGEST = timedelta(minutes=5)
 """A claim of another daemon that is older is of one that ended."""
 _MAX_UNSETTLED = 1000
@@ -71,18 +68,14 @@ class RequestMemory:
         unsettled = self._unsettled.get(command.request_id)
         if unsettled is not None:
             return unsettled
-        since = now - _REMEMBERED
         if command.has_expired(now):
-            found: Seen | None = await self._store.read(seen_requests.find, FACE, command.request_id, since)
+            found: Seen | None = await self._store.read(seen_requests.find, FACE, command.request_id, now)
             return found
         claim = msgspec.json.encode(_Claim(self._gateway_id, now))
-        at = max(now, command.expires_at) if command.expires_at is not None else now
 
         def job(connection: Connection) -> Seen | None:
-            fingerprint = command.fingerprint
-            return seen_requests.claim(
-                connection, FACE, command.request_id, since, fingerprint=fingerprint, at=at, body=claim
-            )
+            fingerprint, until = command.fingerprint, command.expires_at
+            return seen_requests.claim(connection, FACE, command.request_id, fingerprint, now, until=until, body=claim)
 
         seen: Seen | None = await self._store.write(job)
         return seen
@@ -118,7 +111,7 @@ class RequestMemory:
     async def forget(self, command: Command) -> None:
         """Let a request be taken again: nothing was sent."""
         try:
-            await self._store.write(lambda connection: seen_requests.forget(connection, FACE, command.request_id))
+            await self._store.write(lambda connection: seen_requests.release(connection, FACE, command.request_id))
         except StoreError as error:
             _log.warn("a command that was not sent cannot be forgotten: {error}", error=str(error))
 
@@ -131,10 +124,9 @@ class RequestMemory:
         """
         addresses = [(address.topic, address.correlation_data) for address in command.addresses]
         body = msgspec.json.encode(_Queued(command.request_id, addresses))
-        since = now - _REMEMBERED
 
         def job(connection: Connection) -> None:
-            seen_requests.claim(connection, QUEUE_FACE, message_id, since, fingerprint="", at=expires_at, body=body)
+            seen_requests.claim(connection, QUEUE_FACE, message_id, "", now, until=expires_at, body=body)
             seen_requests.settle(connection, FACE, command.request_id, QUEUED, b"")
 
         await self._store.write(job)
@@ -144,8 +136,7 @@ class RequestMemory:
 
         :raises StoreError: it cannot be told.
         """
-        since = now - _QUEUE_REMEMBERED
-        seen: Seen | None = await self._store.read(seen_requests.find, QUEUE_FACE, message_id, since)
+        seen: Seen | None = await self._store.read(seen_requests.find, QUEUE_FACE, message_id, now)
         if seen is None:
             return None
         queued = msgspec.json.decode(seen.body or b"", type=_Queued)
@@ -157,21 +148,9 @@ class RequestMemory:
 
         def job(connection: Connection) -> None:
             seen_requests.settle(connection, FACE, command.request_id, DONE, answer.body)
-            seen_requests.forget(connection, QUEUE_FACE, message_id)
+            seen_requests.release(connection, QUEUE_FACE, message_id)
 
         try:
             await self._store.write(job)
         except StoreError as error:
             _log.warn("the result of a queued command cannot be kept: {error}", error=str(error))
-
-    async def prune(self, now: datetime) -> None:
-        """Forget some of what is no longer remembered."""
-
-        def job(connection: Connection) -> None:
-            seen_requests.prune(connection, FACE, now - _REMEMBERED)
-            seen_requests.prune(connection, QUEUE_FACE, now - _QUEUE_REMEMBERED)
-
-        try:
-            await self._store.write(job)
-        except StoreError as error:
-            _log.debug("requests cannot be forgotten now: {error}", error=str(error))

@@ -111,9 +111,9 @@ class Subscriptions:
         if refused:
             # They stay asked for: the next connection tries again.
             _log.warn(
-                "the MQTT broker refuses {count} subscriptions to commands, the first for {level} with 0x{reason:02x}",
+                "the MQTT broker refuses {count} subscriptions to commands, the first for {topic_level} with 0x{reason:02x}",
                 count=len(refused),
-                level=refused[0][0],
+                topic_level=refused[0][0],
                 reason=refused[0][1],
             )
 

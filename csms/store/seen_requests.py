@@ -1,61 +1,78 @@
-"""Requests that were taken, so that none is carried out twice: claimed before, settled after; see `tables.seen_requests`."""
+"""Requests that were taken, so that none is executed twice, with the first answer to each."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from msgspec import Struct
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from csms.store.tables import seen_requests as table
+from csms.store.tables import seen_requests
 
-_PRUNE_BATCH = 500
+REMEMBERED = timedelta(hours=1)
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """A request that was seen before."""
+class Seen(Struct, frozen=True):
+    """A request that was taken before; ``status`` and ``body`` are its answer, status None while there is none."""
 
     fingerprint: str
     status: int | None
     body: bytes | None
 
 
-def find(connection: Connection, face: str, request_id: str, since: datetime) -> Seen | None:
-    """Return what is known of a request that was seen since a time."""
-    columns = table.c.fingerprint, table.c.status, table.c.body
-    row = connection.execute(select(*columns).where(_is(face, request_id), table.c.seen_at > since)).first()
-    return Seen(*row) if row is not None else None
-
-
 def claim(
-    connection: Connection, face: str, request_id: str, since: datetime, *, fingerprint: str, at: datetime, body: bytes
+    connection: Connection,
+    face: str,
+    request_id: str,
+    fingerprint: str,
+    now: datetime,
+    *,
+    until: datetime | None = None,
+    body: bytes | None = None,
 ) -> Seen | None:
-    """Take a request, or return what is known of it where it was seen since a time; of several takers one gets it."""
-    connection.execute(delete(table).where(_is(face, request_id), table.c.seen_at <= since))
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
-    row: dict[str, Any] = {"face": face, "request_id": request_id, "fingerprint": fingerprint, "seen_at": at}
-    taken = connection.execute(insert(table).values(**row, body=body).on_conflict_do_nothing()).rowcount
-    return None if taken else find(connection, face, request_id, since)
+    """Take a request: None where it is new and now taken, else what is known of the one that was taken before.
+
+    It is remembered for an hour, where a later time is given until an hour after that. ``body`` says who is at it.
+    """
+    connection.execute(delete(seen_requests).where(seen_requests.c.seen_at < now - REMEMBERED))
+    dialect_insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = {
+        "face": face,
+        "request_id": request_id,
+        "fingerprint": fingerprint,
+        "seen_at": max(now, until) if until is not None else now,
+        "body": body,
+    }
+    # With several daemons on one database the insert itself has to decide who was first.
+    if connection.execute(dialect_insert(seen_requests).values(row).on_conflict_do_nothing()).rowcount == 1:
+        return None
+    return find(connection, face, request_id, now)
+
+
+def find(connection: Connection, face: str, request_id: str, now: datetime) -> Seen | None:
+    """Return what is known of a request that was taken before."""
+    found = connection.execute(
+        select(seen_requests.c.fingerprint, seen_requests.c.status, seen_requests.c.body).where(
+            seen_requests.c.face == face,
+            seen_requests.c.request_id == request_id,
+            seen_requests.c.seen_at >= now - REMEMBERED,
+        )
+    ).first()
+    return Seen(*found) if found is not None else None
 
 
 def settle(connection: Connection, face: str, request_id: str, status: int, body: bytes) -> None:
-    """Say what became of a request."""
-    connection.execute(update(table).where(_is(face, request_id)).values(status=status, body=body))
+    """Keep the answer to a request."""
+    connection.execute(
+        update(seen_requests)
+        .where(seen_requests.c.face == face, seen_requests.c.request_id == request_id)
+        .values(status=status, body=body)
+    )
 
 
-def forget(connection: Connection, face: str, request_id: str) -> None:
-    """Let a request be taken again: nothing was done."""
-    connection.execute(delete(table).where(_is(face, request_id)))
-
-
-def prune(connection: Connection, face: str, before: datetime) -> int:
-    """Delete a batch of requests that were seen before a time; return how many."""
-    old = select(table.c.request_id).where(table.c.face == face, table.c.seen_at <= before)
-    oldest = old.order_by(table.c.seen_at).limit(_PRUNE_BATCH).scalar_subquery()
-    return connection.execute(delete(table).where(table.c.face == face, table.c.request_id.in_(oldest))).rowcount
-
-
-def _is(face: str, request_id: str) -> ColumnElement[bool]:
-    return and_(table.c.face == face, table.c.request_id == request_id)
+def release(connection: Connection, face: str, request_id: str) -> None:
+    """Forget a request of which nothing was done: it may come again."""
+    connection.execute(
+        delete(seen_requests).where(seen_requests.c.face == face, seen_requests.c.request_id == request_id)
+    )
