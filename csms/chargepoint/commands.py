@@ -7,7 +7,6 @@ connector 99 is the charge point's to say. It leaves as it is given, in the orde
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -143,12 +142,13 @@ class Commands:
         learner = self._command_sets[session.version].learners.get(action)
         if learner is None:
             return
-        rule = partial(_learned, learner, request, response)
+        ledger, client_id = self._shared.ledger, session.client_id
         try:
-            await self._registry.decide(session.client_id, rule, message_id)
+            known = await ledger.read(learner.query, client_id) if learner.query is not None else None
+            await self._registry.decide(
+                client_id,
+                lambda state, context: learner.rule(state, context, request, response, known),
+                message_id,
+            )
         except Exception:  # noqa: BLE001 - the charge point has done it, whatever becomes of our record of it
             _log.failure("{client_id}: what {action} did was not recorded", client_id=session.client_id, action=action)
-
-
-def _learned(learner: Any, request: Payload, response: Payload, state: Any, context: Any) -> Any:
-    return learner(state, context, request, response)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
 from csms.chargepoint.presence import SessionLeft
@@ -94,9 +94,7 @@ class Registry:
         :raises StoreError: the ledger cannot be written.
         """
         while True:
-            while self._is_taken(client_id):
-                await self._wait(client_id)
-            session = self._sessions.get(client_id)
+            session = await self.settled(client_id)
             if session is None:
                 return await self._decide_offline(client_id, rule, message_id)
             try:
@@ -104,20 +102,33 @@ class Registry:
             except SessionLeft:
                 await self.discard(session, "nothing could be stored")
 
-    def _is_taken(self, client_id: str) -> bool:
-        return client_id in self._arriving or client_id in self._deciding or client_id in self._recovering
-
-    async def _decide_offline(self, client_id: str, rule: Rule[Any], message_id: str | None) -> Any:
+    def _decide_offline(self, client_id: str, rule: Rule[Any], message_id: str | None) -> Deferred[Any]:
         shared = self._shared
         context = shared.context(message_id)
-        self._deciding.add(client_id)
-        try:
-            return await shared.ledger.decide(
-                client_id, shared.unknown_chargepoints, lambda state: rule(state, context)
-            )
-        finally:
+        return self.keep_away(
+            client_id,
+            lambda: shared.ledger.decide(client_id, shared.unknown_chargepoints, lambda state: rule(state, context)),
+        )
+
+    async def settled(self, client_id: str) -> Session | None:
+        """Wait until a charge point neither arrives nor is decided about; return its session, if it is connected."""
+        while self._is_taken(client_id):
+            await self._wait(client_id)
+        return self._sessions.get(client_id)
+
+    def keep_away(self, client_id: str, job: Callable[[], Deferred[Any]]) -> Deferred[Any]:
+        """Do something about a charge point that is settled and not connected; it cannot arrive before that is done."""
+
+        def done(result: Any) -> Any:
             self._deciding.discard(client_id)
             self._wake(client_id)
+            return result
+
+        self._deciding.add(client_id)
+        return maybeDeferred(job).addBoth(done)
+
+    def _is_taken(self, client_id: str) -> bool:
+        return client_id in self._arriving or client_id in self._deciding or client_id in self._recovering
 
     def _wait(self, client_id: str) -> Deferred[None]:
         """Return what fires when something about a charge point that keeps others from it has ended."""

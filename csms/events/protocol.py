@@ -107,13 +107,14 @@ def _error(members: list[Raw]) -> Raw:
 def _redact(payload: Raw) -> Raw:
     """Blank the values of configuration keys and variables that are secrets; other payloads stay as they were."""
     value = msgspec.json.decode(payload)
-    clean = _without_secrets(value)
+    clean = without_secrets(value)
     return payload if clean == value else Raw(_encode(clean))
 
 
-def _without_secrets(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
+    """Return a copy of a payload with the values of secrets, and passwords in URLs, blanked."""
     if isinstance(value, list):
-        return [_without_secrets(item) for item in value]
+        return [without_secrets(item) for item in value]
     if isinstance(value, str):
         return _URL_PASSWORD.sub(rf"\1:{_REDACTED}@", value)
     if not isinstance(value, dict):
@@ -128,6 +129,6 @@ def _without_secrets(value: Any) -> Any:
     return {
         name: _REDACTED
         if (is_secret and name in {"value", "attributeValue"}) or name.lower() in _SECRET_KEYS
-        else _without_secrets(item)
+        else without_secrets(item)
         for name, item in value.items()
     }

@@ -11,9 +11,23 @@ from csms.ledger.decision import Context, Decision
 from csms.ledger.state import ChargePointState
 
 Payload = dict[str, Any]
-Learner = Callable[[ChargePointState, Context, Payload, Payload], Decision[Any]]
-"""``learner(state, context, request, response)``: what follows for the ledger from the answer to a CALL of ours. It must
-bear any response: charge points leave members out."""
+
+
+@frozen(eq=False)
+class Learner:
+    """What follows for the ledger from the answer to a CALL of ours.
+
+    ``rule(state, context, request, response, known) -> Decision``. It must bear any response: charge points leave members
+    out. ``known`` is what ``query(connection, client_id)`` said before, None without a query.
+    """
+
+    rule: Callable[..., Decision[Any]]
+    query: Callable[..., Any] | None = None
+
+
+def learner(rule: Callable[[ChargePointState, Context, Payload, Payload], Decision[Any]]) -> Learner:
+    """Return a learner that needs nothing but the state and the two payloads."""
+    return Learner(lambda state, context, request, response, _known: rule(state, context, request, response))
 
 
 @frozen(eq=False)

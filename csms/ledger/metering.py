@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from csms.events.business import Measurement, SignedValue
 from csms.ledger.clock import Instant
@@ -51,6 +52,8 @@ _DEFAULT_UNITS = {
     "RPM": "RPM",
 }
 _SUMMED = ("Energy.", "Power.Active", "Power.Reactive", "Current.Import", "Current.Export")
+_SCALED = ("Energy.", "Power.")
+_POWER_FACTOR = "Power.Factor"
 _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 _LINES = ("L1", "L2", "L3")
 _LINE_TO_LINE = ("L1-L2", "L2-L3", "L3-L1")
@@ -92,6 +95,19 @@ class MeterValue(Struct, frozen=True, gc=False):
 def meter_value(instant: Instant, samples: list[Sample]) -> MeterValue:
     """Read the sampled values of one reading time."""
     return MeterValue(instant, samples, _digest(samples, instant.at))
+
+
+def scaled_meter_value(instant: Instant, samples: list[Sample], factor: Decimal) -> MeterValue:
+    """As `meter_value`, of a meter whose energies and powers have to be multiplied; the samples stay as they came."""
+    return MeterValue(instant, samples, _digest([_scaled(sample, factor) for sample in samples], instant.at))
+
+
+def _scaled(sample: Sample, factor: Decimal) -> Sample:
+    name = sample.measurand or REGISTER
+    value = _number(sample.value)
+    if value is None or sample.format == "SignedData" or not name.startswith(_SCALED) or name == _POWER_FACTOR:
+        return sample
+    return replace(sample, value=format((value * factor).normalize(), "f")[:_LONGEST_NUMBER])
 
 
 class _Group:

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from csms.events.business import Quality, SignedValue
+from csms.ledger.cost import Tariff
 from csms.ledger.energy import EnergyMeter
 
 Registration = Literal["Accepted", "Pending", "Rejected"]
@@ -47,6 +48,18 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     def is_online(self) -> bool:
         """Whether a daemon holds its socket, by the ledger."""
         return self.connected_since is not None
+
+
+class Provisioned(Struct, frozen=True, kw_only=True):
+    """The operator's part of a charge point's row: sessions do not write it, so that a late word of theirs undoes nothing."""
+
+    client_id: str
+    registration: Registration
+    validation: str | None
+    allow_no_subprotocol: bool
+    tariff_id: str | None
+    meter_factor: Decimal | None
+    group_name: str | None
 
 
 class Connector(Struct, frozen=True, kw_only=True):
@@ -165,5 +178,9 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     latest_reading: dict[int, datetime] = {}
     reservations: dict[int, Reservation] = {}
     """Those that are active."""
+    lapsed: dict[int, Reservation] = {}
+    """Those that expired lately: a start that was queued may still have used them."""
+    tariff: Tariff | None = None
+    """The charge point's own tariff; None is the default of the settings."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, func, not_, or_, select
 
 from csms.ledger.authorization import IdTag, fold
+from csms.ledger.cost import Tariff
 from csms.ledger.readings import Known
 from csms.ledger.state import (
     ChargePoint,
@@ -28,6 +29,7 @@ from csms.store.tables import (
     id_tags,
     meter_readings,
     reservations,
+    tariffs,
     transactions,
 )
 
@@ -51,6 +53,15 @@ _READINGS_AT = select(meter_readings.c.connector_id, meter_readings.c.taken_at, 
     meter_readings.c.client_id == _CLIENT, meter_readings.c.taken_at.in_(bindparam("times", expanding=True))
 )
 _RESERVED = select(reservations).where(reservations.c.client_id == _CLIENT, reservations.c.status == "ACTIVE")
+_LAPSED = (
+    select(reservations)
+    .where(reservations.c.client_id == _CLIENT, reservations.c.status == "EXPIRED")
+    .order_by(reservations.c.expiry_date.desc())
+    .limit(16)
+)
+_TARIFF = select(*(tariffs.c[name] for name in Tariff.__struct_fields__)).where(
+    tariffs.c.tariff_id == bindparam("tariff_id")
+)
 _ENDED = (
     select(
         transactions.c.connector_id,
@@ -76,14 +87,15 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
     """As `charge_point_state`, within a transaction of the caller's."""
     wanted = {"client_id": client_id}
     row = connection.execute(_CHARGE_POINT, wanted).one_or_none()
-    if row is None:
-        charge_point = ChargePoint(client_id=client_id, registration=registration)
-        return ChargePointState(charge_point=charge_point, is_new=True, sequence=0, readings_known_since=_LONG_AGO)
     latest = connection.execute(_LATEST_READING, wanted).scalar_one()
-    charge_point = _as(ChargePoint, row)
+    # One that was deleted and comes again goes on with its numbers, and with the transactions that it left.
+    charge_point = (
+        _as(ChargePoint, row) if row is not None else ChargePoint(client_id=client_id, registration=registration)
+    )
     accepted = charge_point.booted_at is not None and charge_point.registration == "Accepted"
     return ChargePointState(
         charge_point=charge_point,
+        is_new=row is None,
         registered="Accepted" if accepted else None,
         sequence=connection.execute(_SEQUENCE, wanted).scalar_one_or_none() or 0,
         readings_known_since=latest or _LONG_AGO,
@@ -91,7 +103,15 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
         running={found.transaction_id: _as(Transaction, found) for found in connection.execute(_RUNNING, wanted)},
         finished=_finished(connection, client_id),
         reservations={found.reservation_id: _as(Reservation, found) for found in connection.execute(_RESERVED, wanted)},
+        lapsed={found.reservation_id: _as(Reservation, found) for found in connection.execute(_LAPSED, wanted)},
+        tariff=tariff(connection, charge_point.tariff_id) if charge_point.tariff_id is not None else None,
     )
+
+
+def tariff(connection: Connection, tariff_id: str) -> Tariff | None:
+    """Return a tariff."""
+    row = connection.execute(_TARIFF, {"tariff_id": tariff_id}).one_or_none()
+    return None if row is None else _as(Tariff, row)
 
 
 def transaction(connection: Connection, client_id: str, transaction_id: int) -> Transaction | None:
@@ -147,6 +167,28 @@ def readings_context(
         transaction(connection, client_id, transaction_id) if transaction_id is not None else None,
         known_readings(connection, client_id, times),
     )
+
+
+def transaction_of_any(connection: Connection, transaction_id: int) -> Transaction | None:
+    """Return a transaction, whichever charge point's it is."""
+    row = connection.execute(select(transactions).where(transactions.c.transaction_id == transaction_id)).one_or_none()
+    return None if row is None else _as(Transaction, row)
+
+
+def reservations_over(connection: Connection, gateway_id: str, now: datetime) -> list[str]:
+    """Return the charge points that have reservations whose time is over, but for those that other daemons hold."""
+    elsewhere = and_(charge_points.c.connected_since.is_not(None), charge_points.c.gateway_id != gateway_id)
+    query = (
+        select(reservations.c.client_id)
+        .distinct()
+        .outerjoin(charge_points, charge_points.c.client_id == reservations.c.client_id)
+        .where(
+            reservations.c.status == "ACTIVE",
+            reservations.c.expiry_date <= now,
+            or_(charge_points.c.client_id.is_(None), not_(elsewhere)),
+        )
+    )
+    return list(connection.execute(query).scalars())
 
 
 def held_by(connection: Connection, gateway_id: str) -> list[str]:

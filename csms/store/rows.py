@@ -12,7 +12,16 @@ from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
-from csms.ledger.state import ChargePoint, ConfigurationKey, Connector, Reading, Record, Reservation, Transaction
+from csms.ledger.state import (
+    ChargePoint,
+    ConfigurationKey,
+    Connector,
+    Provisioned,
+    Reading,
+    Record,
+    Reservation,
+    Transaction,
+)
 from csms.store import tables
 from csms.store.event_log import LoggedEvent
 from csms.store.upsert import upsert
@@ -97,6 +106,7 @@ class Statements:
 
         self._of_change: dict[type[Change], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
+            Provisioned: bulk_upsert(tables.charge_points, Provisioned),
             Connector: bulk_upsert(tables.connectors, Connector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
             Reading: bulk_insert(tables.meter_readings, Reading),
@@ -144,7 +154,7 @@ def _key(change: Change) -> object:
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey):
         return change.client_id, change.key
-    return change.client_id if isinstance(change, ChargePoint) else id(change)
+    return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 
 def _logged(event: business.BusinessEvent, position: int) -> LoggedEvent:

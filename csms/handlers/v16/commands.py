@@ -5,6 +5,7 @@ from __future__ import annotations
 from ocpp.v16.enums import Action
 
 from csms.handlers.command_set import CommandSet
+from csms.handlers.v16 import configuration, kept, reservation
 
 COMMANDS = CommandSet(
     actions=frozenset(
@@ -38,7 +39,14 @@ COMMANDS = CommandSet(
             Action.update_firmware,
         )
     ),
-    learners={},
+    learners={
+        **configuration.LEARNERS,
+        **kept.CORE,
+        **kept.FIRMWARE,
+        **kept.LOCAL_LIST,
+        **kept.SMART_CHARGING,
+        **reservation.LEARNERS,
+    },
     # OCPP 1.6 §4.2
     not_while_pending=frozenset({Action.remote_start_transaction.value, Action.remote_stop_transaction.value}),
 )

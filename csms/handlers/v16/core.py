@@ -108,7 +108,7 @@ class Core:
         start = transactions.StartRequest(
             connector_id=v16.connector_id(connector_id),
             id_tag=id_tag,
-            meter_start_wh=meter_wh(meter_start),
+            meter_start_wh=meter_wh(request, meter_start),
             instant=instant(request, timestamp),
             reservation_id=v16.transaction_id(members.get("reservation_id")),
         )
@@ -169,7 +169,7 @@ class Core:
         values = meter_values(request, request.payload.get("transactionData") or ())
         stop = transactions.StopRequest(
             transaction_id=int(transaction_id),
-            meter_stop_wh=meter_wh(meter_stop),
+            meter_stop_wh=meter_wh(request, meter_stop),
             instant=instant(request, timestamp),
             reason=members.get("reason") or Reason.local,
             id_tag=tag_text,

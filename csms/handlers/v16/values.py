@@ -34,9 +34,12 @@ def wire_time(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def meter_wh(value: float) -> Decimal:
-    """Return a meter value exactly; one that no meter could show is unknown, as is a negative one."""
+def meter_wh(request: Request, value: float) -> Decimal:
+    """Return a meter value exactly, by the meter's factor; one that no meter could show is unknown, as is a negative one."""
     wh = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    factor = request.state.charge_point.meter_factor
+    if factor is not None:
+        wh *= factor
     return wh if 0 <= wh <= _LARGEST_METER_WH else UNKNOWN_METER
 
 
