@@ -178,6 +178,10 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),
         mqtt_connected=("whether the broker is connected", lambda: int(mqtt is not None and mqtt.connected)),
+        mqtt_command_subscriptions=(
+            "charge points whose commands are subscribed to",
+            lambda: command_feed.subscriptions if command_feed is not None else 0,
+        ),
         relay_backlog=("events read but not acknowledged", lambda: relay.backlog if relay is not None else 0),
         ledger_available=("whether the ledger can be written", lambda: int(store.available)),
         ledger_commits=("commits since the start", lambda: store.commits),

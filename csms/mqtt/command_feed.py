@@ -108,6 +108,11 @@ class CommandFeed:
 
     # Either thread.
 
+    @property
+    def subscriptions(self) -> int:
+        """How many charge points' commands are subscribed to."""
+        return self._subscriptions.standing
+
     def _queue(
         self, client_id: str, action: str, answer: Answer, addresses: Sequence[ReplyTo], *, is_reactor: bool
     ) -> None:

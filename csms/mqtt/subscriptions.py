@@ -119,5 +119,5 @@ class Subscriptions:
 
     @property
     def standing(self) -> int:
-        """How many charge points' commands are subscribed to."""
-        return len(self._standing)
+        """How many charge points' commands the broker was asked for and has answered about."""
+        return len(self._standing) - len(self._asked)

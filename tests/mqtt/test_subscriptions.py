@@ -54,7 +54,9 @@ def test_one_charge_point_is_subscribed_to_at_once_and_left_when_it_is_gone():
     bench.pump()
     assert [filters for _, filters in bench.link.subscribed] == [["csms/commands/CP%201%2Fa/+"]]
     assert bench.subscriptions.holder("CP%201%2Fa") == "CP 1/a"
+    assert bench.subscriptions.standing == 0
     bench.answer(b"\1")
+    assert bench.subscriptions.standing == 1
     bench.subscriptions.release("CP 1/a")
     assert bench.subscriptions.holder("CP%201%2Fa") is None
     bench.pump()
