@@ -83,6 +83,7 @@ class Daemon(Service):
     _retention: Retention
     _now: Callable[[], datetime]
     _observer: ILogObserver | None
+    _jobs: Sequence[tuple[float, Callable[[], Any]]] = ()
     _ports: list[IListeningPort] = field(factory=list)
     _loops: list[LoopingCall] = field(factory=list)
     _starting: Deferred[None] | None = None
@@ -133,6 +134,8 @@ class Daemon(Service):
         self._sockets.start_sweep()
         self._every(_RECOVER_EVERY_S, self._recover)
         self._every(_PRUNE_EVERY_S, self._prune)
+        for seconds, job in self._jobs:
+            self._every(seconds, job)
         if self._notifier.watchdog_s is not None:
             self._every(self._notifier.watchdog_s / 2, self._feed_watchdog)
         # What stands now stands for ever; and messages make few cycles, so that looking for them can be rarer.

@@ -24,6 +24,7 @@ from csms import logs
 from csms.api.health import Health
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.dispatch import Dispatcher
+from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.events import business, topics
@@ -131,9 +132,11 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         validation=settings.ocpp.validation,
     )
     registry = Registry(shared)
-    commands = Commands(shared, registry, {V16: COMMANDS}, lambda: str(uuid.uuid4()))
+    operations = Operations.of(
+        shared, registry, {V16: COMMANDS}, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
+    )
     if command_feed is not None:
-        _join(command_feed, commands, registry, RequestMemory(store, gateway_id))
+        _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))
     sockets = ChargePointFactory(
         reactor,
         shared,
@@ -174,6 +177,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ),
         now=utc_now,
         observer=logs.observer(settings.log.format, settings.log.level),
+        jobs=operations.jobs,
     )
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),

@@ -6,15 +6,18 @@ connector 99 is the charge point's to say. It leaves as it is given, in the orde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from typing import Any
 
 from twisted.logger import Logger
 
+from csms.chargepoint.command_queue import CommandQueue
 from csms.chargepoint.outcomes import (
     CallRefused,
     InvalidPayload,
     NotConnected,
+    Result,
     UnknownAction,
     UnknownChargePoint,
 )
@@ -50,7 +53,10 @@ class Commands:
         self._shared = shared
         self._registry = registry
         self._command_sets = command_sets
+        self._queue = CommandQueue(shared, self._send_queued, self._may_send, self._tell_queued)
         self.new_message_id = new_message_id
+        self.on_queued_result: Callable[[str, str, str, Result], None] = lambda *_: None
+        """Told client id, action, message id and outcome of each command that was queued."""
 
     def actions(self, version_name: str) -> frozenset[str]:
         """Return the actions that a central system can send in a version, none for a version that is not known."""
@@ -111,6 +117,44 @@ class Commands:
             raise CallRefused(frame.code, frame.description, frame.details)
         await self._learn(session, action, payload, frame.payload, message_id)
         return frame.payload
+
+    async def queue(self, client_id: str, action: str, payload: Payload, expires_at: datetime) -> str:
+        """Have a command wait for a charge point that is offline, and return its message id.
+
+        It is sent when the charge point is back and may be spoken to, once at most, or dropped when it has expired.
+
+        :raises CommandFailed: as `check`; `Expired`; `TooManyCommands`.
+        :raises StoreError: the ledger is away.
+        """
+        await self.check(client_id, action, payload)
+        message_id = self.new_message_id()
+        await self._queue.add(client_id, action, payload, expires_at, message_id)
+        return message_id
+
+    def ready(self, client_id: str) -> None:
+        """A charge point may be spoken to: send what waits for it."""
+        session = self._registry.get(client_id)
+        if session is not None and (session.state.has_queued or self._queue.waits_for(client_id)):
+            self._queue.flush(client_id)
+
+    async def sweep(self) -> None:
+        """Drop queued commands that have expired, and send those that can be sent."""
+        await self._queue.sweep()
+
+    def _send_queued(
+        self, client_id: str, action: str, payload: Payload, message_id: str
+    ) -> Coroutine[Any, Any, Payload]:
+        return self.send(client_id, action, payload, message_id=message_id)
+
+    def _may_send(self, client_id: str, action: str) -> bool:
+        try:
+            self._session(client_id, action)
+        except NotConnected:
+            return False
+        return True
+
+    def _tell_queued(self, client_id: str, action: str, message_id: str, result: Result) -> None:
+        self.on_queued_result(client_id, action, message_id, result)
 
     def _session(self, client_id: str, action: str) -> Session:
         """Return the session of a charge point that may be spoken to (OCPP 1.6 §4.2)."""

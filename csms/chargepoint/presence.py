@@ -93,7 +93,7 @@ class Presence:
         if self._transport is not None:
             self._transport.unhold("opening")
         if state.registered is not None:
-            self._shared.tell_ready(self.client_id)
+            self._shared.tell_ready(self.client_id, booted=False)
 
     def closed(self, reason: str) -> Deferred[None]:
         """The socket is gone; fires when that is committed and nothing of this session is in flight any more."""

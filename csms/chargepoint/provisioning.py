@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from msgspec import UNSET
@@ -11,12 +12,16 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.chargepoint.transport import CLOSE_POLICY
 from csms.ledger import provisioning as rules
+from csms.ledger.configuration import is_secret
 from csms.ledger.cost import Tariff
 from csms.ledger.provisioning import Provision
 from csms.ledger.state import ChargePoint
 from csms.store import provisioning as store
 from csms.store import queries
+from csms.store.configuration import Scope, delete_wanted, put_wanted, wanted_by
 
+_LONGEST_KEY = 50
+_LONGEST_VALUE = 500
 _DELETED = "deleted by the operator"
 
 
@@ -74,6 +79,32 @@ class Provisioning:
         deleted: bool = await self._shared.ledger.write(partial(store.delete_tariff, tariff_id=tariff_id))
         await self._retariff(tariff_id, None)
         return deleted
+
+    async def put_wanted(self, scope: Scope, name: str, wanted: Mapping[str, str]) -> None:
+        """Say which configuration a charge point, or those of a group, are to have; set when they boot.
+
+        :raises ValueError: a key or a value is out of its range, or a secret; the message names it.
+        """
+        for key, value in wanted.items():
+            if not 0 < len(key) <= _LONGEST_KEY:
+                raise ValueError(f"{key[:60]!r}: allowed are keys of 1 to {_LONGEST_KEY} characters")
+            if len(value) > _LONGEST_VALUE:
+                raise ValueError(f"{key}: allowed are values of up to {_LONGEST_VALUE} characters")
+            if is_secret(key):
+                raise ValueError(f"{key}: a secret is not kept; send it by ChangeConfiguration")
+        if len({key.casefold() for key in wanted}) != len(wanted):
+            raise ValueError("a key is there twice: keys are the same in any case")
+        await self._shared.ledger.write(partial(put_wanted, scope=scope, name=name, wanted=wanted))
+
+    async def delete_wanted(self, scope: Scope, name: str) -> bool:
+        """Want nothing any more; tell whether there was anything. What charge points have stays as it is."""
+        deleted: bool = await self._shared.ledger.write(partial(delete_wanted, scope=scope, name=name))
+        return deleted
+
+    async def wanted(self, scope: Scope, name: str) -> dict[str, str]:
+        """Return which configuration a charge point, or those of a group, are to have."""
+        found: dict[str, str] = await self._shared.ledger.read(wanted_by, scope, name)
+        return found
 
     async def _retariff(self, tariff_id: str, tariff: Tariff | None) -> None:
         for session in self._registry:

@@ -164,7 +164,7 @@ class Session(Presence):
             self.state = outcome.decision.state
         self._answer(outcome, call)
         if call.action == _BOOT and self._closing is None:
-            self._shared.tell_ready(self.client_id)
+            self._shared.tell_ready(self.client_id, booted=True)
 
     def _not_committed(self, failure: Failure, call: Call) -> None:
         if isinstance(failure.value, StoreUnavailable):

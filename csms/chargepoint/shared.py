@@ -63,6 +63,8 @@ class Shared:
     publish_protocol_event: Callable[[ProtocolEvent], None] | None = None
     on_ready: list[Callable[[str], None]] = attrs.field(factory=list)
     """Told the client id when a charge point may be spoken to: on a socket that opened, or when it has booted."""
+    on_booted: list[Callable[[str], None]] = attrs.field(factory=list)
+    """Told the client id when its BootNotification was answered, whatever the answer."""
     unknown_chargepoints: Registration = "Accepted"
     validation: Mode = "tolerant"
 
@@ -74,7 +76,10 @@ class Shared:
         """Return how the messages of a charge point are held against the schemas."""
         return _VALIDATION_MODES.get(charge_point.validation or "", self.validation)
 
-    def tell_ready(self, client_id: str) -> None:
-        """Tell whoever wants to know that a charge point may be spoken to."""
+    def tell_ready(self, client_id: str, *, booted: bool) -> None:
+        """Tell whoever wants to know that a charge point may be spoken to, or has booted."""
         for told in self.on_ready:
             told(client_id)
+        if booted:
+            for told in self.on_booted:
+                told(client_id)

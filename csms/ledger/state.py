@@ -182,5 +182,7 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Those that expired lately: a start that was queued may still have used them."""
     tariff: Tariff | None = None
     """The charge point's own tariff; None is the default of the settings."""
+    has_queued: bool = False
+    """Whether commands waited for it when it connected."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

@@ -148,38 +148,42 @@ class MqttCommands:
 
     async def _send(self, command: Command) -> Answer | None:
         try:
-            if command.has_expired(self._now()):
-                raise Expired("the time to expire passed before its turn: nothing was sent")
-            response = await self._sender.send(command.client_id, command.action, command.payload)
-            answer = command_messages.succeeded(command, response)
-        except NotConnected as outcome:
-            if command.expires_at is not None:
-                return await self._queue(command, command.expires_at)
-            answer = command_messages.failed(command, outcome)
+            answer = await self._outcome(command)
         except TooManyCommands as outcome:
             # As with every Busy: it may be tried again under the same request id.
             await self._memory.forget(command)
             return command_messages.failed(command, outcome)
+        except StoreError:
+            await self._memory.forget(command)
+            raise
         except CommandFailed as outcome:
             answer = command_messages.failed(command, outcome)
-        await self._memory.settle(command, answer)
+        if answer is not None:
+            await self._memory.settle(command, answer)
         return answer
 
-    async def _queue(self, command: Command, expires_at: datetime) -> Answer | None:
-        """Have a command wait that names how long it may: the answer comes by `queued_result`."""
+    async def _outcome(self, command: Command) -> Answer | None:
+        """Send a command, or have it wait where it says for how long: then the answer comes by `queued_result`.
+
+        :raises CommandFailed: there is no answer of the charge point.
+        :raises StoreError: nothing was sent.
+        """
+        client_id, action, payload = command.client_id, command.action, command.payload
+        if command.has_expired(self._now()):
+            raise Expired("the time to expire passed before its turn: nothing was sent")
         try:
-            message_id = await self._sender.queue(command.client_id, command.action, command.payload, expires_at)
-        except CommandFailed as outcome:
-            answer = command_messages.failed(command, outcome)
-            await self._memory.settle(command, answer)
-            return answer
+            return command_messages.succeeded(command, await self._sender.send(client_id, action, payload))
+        except NotConnected:
+            if command.expires_at is None:
+                raise
+        message_id = await self._sender.queue(client_id, action, payload, command.expires_at)
         self._queueing[message_id] = command
         try:
-            await self._memory.put_off(command, message_id, expires_at, self._now())
+            await self._memory.put_off(command, message_id, command.expires_at, self._now())
         except StoreError as error:
             _log.warn(
                 "{client_id}: a queued command is known to this run only: {error}",
-                client_id=command.client_id,
+                client_id=client_id,
                 error=str(error),
             )
         else:

@@ -28,6 +28,7 @@ from csms.store.tables import (
     event_sequences,
     id_tags,
     meter_readings,
+    queued_commands,
     reservations,
     tariffs,
     transactions,
@@ -59,6 +60,7 @@ _LAPSED = (
     .order_by(reservations.c.expiry_date.desc())
     .limit(16)
 )
+_QUEUED = select(select(queued_commands.c.message_id).where(queued_commands.c.client_id == _CLIENT).exists())
 _TARIFF = select(*(tariffs.c[name] for name in Tariff.__struct_fields__)).where(
     tariffs.c.tariff_id == bindparam("tariff_id")
 )
@@ -104,6 +106,7 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
         finished=_finished(connection, client_id),
         reservations={found.reservation_id: _as(Reservation, found) for found in connection.execute(_RESERVED, wanted)},
         lapsed={found.reservation_id: _as(Reservation, found) for found in connection.execute(_LAPSED, wanted)},
+        has_queued=bool(connection.execute(_QUEUED, wanted).scalar_one()),
         tariff=tariff(connection, charge_point.tariff_id) if charge_point.tariff_id is not None else None,
     )
 

@@ -17,7 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import Daemon
+from tests.end_to_end.daemon import ROOT, Daemon
 from tests.end_to_end.subscriber import Subscriber
 from tests.mosquitto import Mosquitto
 
@@ -28,12 +28,14 @@ RESET = {"type": "Soft"}
 class Backend:
     """A client of MQTT 5 that sends commands and collects what comes back."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, username: str | None = None, *topics: str) -> None:
+        subscriptions = [(topic, 1) for topic in topics or ("csms/command_results/#", "replies/#")]
         self.messages: list[MQTTMessage] = []
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
-        self._client.on_connect = lambda client, *_: client.subscribe([("csms/command_results/#", 1), ("replies/#", 1)])
+        self._client.username_pw_set(username)
+        self._client.on_connect = lambda client, *_: client.subscribe(subscriptions)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
@@ -272,6 +274,47 @@ def test_a_retained_command_is_carried_out_once_if_it_says_until_when(daemon, ba
             backend.wait(2 * number + 2)
         wait_held(daemon, 0)
     assert [result["requestId"] for result in backend.wait(4)] == ["soon", "after 0", "soon", "after 1"]
+
+
+def test_a_retained_command_waits_for_the_boot_of_the_charge_point(daemon, backend):
+    soon = (datetime.now(UTC) + timedelta(hours=5)).isoformat()
+    body = {"requestId": "r1", "payload": RESET, "expiresAt": soon}
+    backend.send("csms/commands/CP1/Reset", body, retain=True, ResponseTopic="replies/1", CorrelationData=b"1")
+    with Station(daemon.url, "CP1", boot=False) as station:
+        wait_held(daemon, 1)
+        # A command after it says that the retained one was taken, and that without expiresAt nothing waits.
+        backend.command("r2")
+        assert [result["status"] for result in backend.wait(1)] == ["NotConnected"]
+        station.call("BootNotification", chargePointVendor="ACME", chargePointModel="One")
+        station.obey()
+        assert backend.wait(2)[1] == {"requestId": "r1", "status": "ok", "response": ACCEPTED}
+    assert backend.wait(1, "replies/1")
+    (reply,) = [message for message in backend.messages if message.topic == "replies/1"]
+    assert reply.properties.CorrelationData == b"1"
+
+
+def test_with_the_sample_access_list_only_operations_command(tmp_path, with_broker):
+    access = tmp_path / "access"
+    access.write_text((ROOT / "etc" / "mosquitto.acl").read_text())
+    access.chmod(0o600)
+    with Mosquitto(tmp_path / "broker", settings=f"acl_file {access}\n") as broker:
+        daemon = with_broker(broker, MQTT_USERNAME="csms")
+        daemon.start()
+        with (
+            station_of(daemon) as station,
+            Backend(broker.port, "operations") as operations,
+            Backend(broker.port, "dashboard", "csms/#") as dashboard,
+        ):
+            dashboard.command("forbidden")
+            body = {"requestId": "r1", "payload": RESET}
+            operations.send("csms/commands/CP1/Reset", body, ResponseTopic="replies/operations/1")
+            station.obey()
+            assert operations.wait(1)[0]["requestId"] == "r1"
+            assert operations.wait(1, "replies/operations/1")
+            station.status("Available")
+            dashboard.wait(1, "csms/connectors/")
+    topics = {message.topic.split("/")[1] for message in dashboard.messages}
+    assert not topics & {"commands", "command_results"}
 
 
 def test_commands_can_be_switched_off(with_broker, mosquitto, backend):

@@ -131,6 +131,7 @@ class FakeSender:
     def __init__(self):
         self.sent = []
         self.queued = []
+        self.queue_fails_with = None
         self.waiting = deque()
 
     async def send(self, client_id, action, payload):
@@ -140,6 +141,8 @@ class FakeSender:
         return await done
 
     async def queue(self, client_id, action, payload, expires_at):
+        if self.queue_fails_with is not None:
+            raise self.queue_fails_with
         self.queued.append((client_id, action, payload, expires_at))
         return f"message-{len(self.queued)}"
 

@@ -391,6 +391,23 @@ async def test_a_command_that_names_its_end_waits_for_a_charge_point_that_may_no
 
 
 @pytest_twisted.ensureDeferred
+async def test_where_too_many_wait_already_it_may_be_tried_again(store):
+    bench = Bench(store)
+    bench.sender.queue_fails_with = TooManyCommands("100 wait")
+    bench.give("r1", expiresAt=SOON)
+    await bench.sent()
+    bench.sender.settle(NotConnected("not booted yet"))
+    await bench.answered()
+    bench.sender.queue_fails_with = StoreUnavailable("away")
+    bench.give("r1", expiresAt=SOON)
+    await bench.sent(2)
+    bench.sender.settle(NotConnected("not booted yet"))
+    await bench.answered(2)
+    assert bench.answers.statuses == ["Busy", "Busy"]
+    assert (await bench.carry_out("r1", expiresAt=SOON))["status"] == "ok"
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_restart_knows_whose_command_was_queued(store):
     before = Bench(store)
     await put_off(before)
