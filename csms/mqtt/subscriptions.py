@@ -1,7 +1,8 @@
 """Which command topics this daemon is subscribed to: exactly those of the charge points that it holds.
 
 The reactor's thread says whom it holds, the MQTT client's thread subscribes: many at a time, one packet under way, and a
-moment between two. So a fleet that comes back at once costs a few packets, and one charge point alone does not wait.
+moment between two that are not full. So a fleet that comes back at once costs a few packets, and one charge point alone does
+not wait.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class Subscriptions:
         if not (self._changed or self._put_off) or self._under_way is not None or not link.writable:
             return IDLE_S
         now = self._monotonic()
-        if self._sent_at is not None and now - self._sent_at < _SECONDS_BETWEEN_PACKETS:
+        is_little = len(self._changed) + len(self._put_off) < _BATCH
+        if is_little and self._sent_at is not None and now - self._sent_at < _SECONDS_BETWEEN_PACKETS:
             return self._sent_at + _SECONDS_BETWEEN_PACKETS - now
         self._take_changes()
         gone = [level for level in self._put_off if level not in self._wanted]

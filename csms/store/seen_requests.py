@@ -44,8 +44,9 @@ def claim(
         "seen_at": max(now, until) if until is not None else now,
         "body": body,
     }
-    # With several daemons on one database the insert itself has to decide who was first.
-    if connection.execute(dialect_insert(seen_requests).values(row).on_conflict_do_nothing()).rowcount == 1:
+    # With several daemons on one database the insert itself has to decide who was first; psycopg gives no count of rows.
+    statement = dialect_insert(seen_requests).values(row).on_conflict_do_nothing().returning(seen_requests.c.request_id)
+    if connection.execute(statement).first() is not None:
         return None
     return find(connection, face, request_id, now)
 

@@ -245,6 +245,20 @@ def test_a_result_survives_a_restart_of_the_broker(with_broker, durable_mosquitt
             assert subscriber.wait_topic(results, 3)[2]["requestId"] == "r2"
 
 
+def test_a_command_that_runs_when_the_daemon_stops_has_a_result(daemon, backend):
+    with station_of(daemon) as station:
+        backend.command("r1")
+        backend.command("r2")
+        station.take()
+        daemon.process.terminate()
+        results = backend.wait(2)
+    assert daemon.process.wait(20) == 0
+    assert [(result["requestId"], result["status"]) for result in results] == [
+        ("r1", "ConnectionLost"),
+        ("r2", "NotConnected"),
+    ]
+
+
 def test_a_flood_is_busy_and_the_charge_point_sees_one_command_at_a_time(daemon, backend):
     with station_of(daemon) as station:
         for number in range(60):
