@@ -29,7 +29,7 @@ from twisted.python.threadpool import ThreadPool
 
 from csms.mqtt.buffered import BufferedSocket
 from csms.mqtt.feed import IDLE_S, Broker, Feed, HoldDelivery, Receiver, Retained, Unpublishable
-from csms.mqtt.packets import MalformedPacket, Message, decode_publish, decode_suback
+from csms.mqtt.incoming import MalformedPacket, Message, decode_publish, decode_suback
 from csms.mqtt.properties import PackedProperties
 
 _log = Logger()

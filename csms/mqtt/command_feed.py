@@ -18,7 +18,7 @@ from csms.metrics import Counters
 from csms.mqtt import command_messages
 from csms.mqtt.command_messages import Answer, BadRequest, Incoming, ReplyTo
 from csms.mqtt.feed import Link, Unpublishable
-from csms.mqtt.packets import Message
+from csms.mqtt.incoming import Message
 from csms.mqtt.subscriptions import Subscriptions
 
 _log = Logger()

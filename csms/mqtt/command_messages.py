@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 
 from csms.chargepoint.outcomes import CallRefused, CommandFailed, InvalidPayload
 from csms.events import topics
-from csms.mqtt.packets import Message
+from csms.mqtt.incoming import Message
 from csms.ocppj import codec
 
 MAX_COMMAND_BYTES = 1024 * 1024

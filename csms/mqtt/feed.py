@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
-from csms.mqtt.packets import Message
+from csms.mqtt.incoming import Message
 
 IDLE_S = 1.0
 """How long the client's thread sleeps at most: keepalives need a look once in a while."""

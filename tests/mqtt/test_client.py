@@ -19,7 +19,7 @@ from twisted.logger import LogLevel, formatEvent
 
 from csms.mqtt.client import MqttClient
 from csms.mqtt.feed import Broker, HoldDelivery, Retained, Unpublishable
-from csms.mqtt.packets import Message
+from csms.mqtt.incoming import Message
 from tests.mosquitto import Mosquitto
 from tests.mqtt.fakes import (
     FakeBroker,

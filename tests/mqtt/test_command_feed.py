@@ -10,7 +10,7 @@ from csms.metrics import Counters
 from csms.mqtt import command_feed
 from csms.mqtt.command_feed import CommandFeed
 from csms.mqtt.command_messages import Answer, ReplyTo
-from csms.mqtt.packets import Message
+from csms.mqtt.incoming import Message
 from tests.mqtt.fakes import FakeLink, FakeThreads, Seconds
 
 

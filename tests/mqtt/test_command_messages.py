@@ -20,7 +20,7 @@ from csms.chargepoint.outcomes import (
 )
 from csms.mqtt import command_messages
 from csms.mqtt.command_messages import MAX_COMMAND_BYTES, BadRequest, Incoming, ReplyTo, parse
-from csms.mqtt.packets import Message
+from csms.mqtt.incoming import Message
 
 
 def incoming(payload, action="Reset", **members):

@@ -15,7 +15,7 @@ from csms.chargepoint.outcomes import CallRefused, ConnectionLost, InvalidPayloa
 from csms.mqtt import commands as module
 from csms.mqtt.command_messages import Incoming, ReplyTo
 from csms.mqtt.commands import MqttCommands
-from csms.mqtt.packets import Message
+from csms.mqtt.incoming import Message
 from csms.mqtt.request_memory import RequestMemory
 from csms.store.errors import StoreUnavailable
 from csms.store.tables import seen_requests

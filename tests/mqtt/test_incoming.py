@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csms.mqtt.packets import MalformedPacket, Message, decode_publish, decode_suback
+from csms.mqtt.incoming import MalformedPacket, Message, decode_publish, decode_suback
 from csms.mqtt.properties import PackedProperties
 
 QOS_0, QOS_1, RETAINED = 0x30, 0x32, 0x33
