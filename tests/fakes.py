@@ -133,7 +133,9 @@ class FakeLedger:
 
     def _charge_point_state(self, client_id, registration):
         known = self.states.get(client_id)
-        return known if known is not None else state_of(client_id, registration=registration, is_new=True)
+        if known is None:
+            return state_of(client_id, registration=registration, is_new=True)
+        return replace(known, registered=known.charge_point.registered)
 
     def _id_tag(self, tag):
         return self.tags.get(tag.casefold())
@@ -153,6 +155,16 @@ class FakeLedger:
     def _readings_context(self, client_id, transaction_id, times):
         return self._transaction(client_id, transaction_id), frozenset()
 
+    def _transaction_of_any(self, transaction_id):
+        return self.transactions.get(transaction_id)
+
+    def _reservations_over(self, gateway_id, now):
+        return [
+            client_id
+            for client_id, state in self.states.items()
+            if any(reservation.expiry_date <= now for reservation in state.reservations.values())
+        ]
+
     def _held_by(self, gateway_id):
         points = [state.charge_point for state in self.states.values()]
         return [
@@ -168,6 +180,8 @@ KNOWN_QUERIES = [
     queries.stop_context,
     queries.readings_context,
     queries.held_by,
+    queries.transaction_of_any,
+    queries.reservations_over,
 ]
 """What `FakeLedger` can be asked; a test compares the signatures."""
 
@@ -230,7 +244,7 @@ def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=F
     point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
     return ChargePointState(
         charge_point=point,
-        registered="Accepted" if booted and registration == "Accepted" else None,
+        registered=point.registered,
         is_new=is_new,
         sequence=0,
         readings_known_since=datetime(1970, 1, 1, tzinfo=UTC),

@@ -25,6 +25,7 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.session import Session
 from csms.chargepoint.shared import Shared
 from csms.handlers.command_set import CommandSet
+from csms.ledger.configuration import is_secret
 from csms.ocppj import codec
 from csms.ocppj.frames import CallError
 from csms.ocppj.schemas import BadPayload
@@ -127,6 +128,10 @@ class Commands:
         :raises StoreError: the ledger is away.
         """
         await self.check(client_id, action, payload)
+        if is_secret(str(payload.get("key", ""))):
+            raise InvalidPayload(
+                "key", "a secret is not kept, and so it cannot wait: send it when the charge point is there"
+            )
         message_id = self.new_message_id()
         await self._queue.add(client_id, action, payload, expires_at, message_id)
         return message_id

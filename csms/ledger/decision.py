@@ -19,6 +19,7 @@ from csms.ledger.state import (
     ChargePointState,
     ConfigurationKey,
     Connector,
+    MeterProgress,
     Provisioned,
     Reading,
     Record,
@@ -26,7 +27,17 @@ from csms.ledger.state import (
     Transaction,
 )
 
-Change = ChargePoint | Provisioned | Connector | Transaction | Reading | Record | Reservation | ConfigurationKey
+Change = (
+    ChargePoint
+    | Provisioned
+    | Connector
+    | Transaction
+    | MeterProgress
+    | Reading
+    | Record
+    | Reservation
+    | ConfigurationKey
+)
 Answer = TypeVar("Answer")
 
 

@@ -49,6 +49,11 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
         """Whether a daemon holds its socket, by the ledger."""
         return self.connected_since is not None
 
+    @property
+    def registered(self) -> Registration | None:
+        """What it was answered when it booted, as far as that is worth on a new connection: an accepted one need not boot."""
+        return "Accepted" if self.booted_at is not None and self.registration == "Accepted" else None
+
 
 class Provisioned(Struct, frozen=True, kw_only=True):
     """The operator's part of a charge point's row: sessions do not write it, so that a late word of theirs undoes nothing."""
@@ -100,6 +105,14 @@ class Transaction(Struct, frozen=True, kw_only=True):
     completed_event_id: str | None = None
     cost_event_id: str | None = None
     signed: tuple[SignedValue, ...] = ()
+
+
+class MeterProgress(Struct, frozen=True, gc=False):
+    """How far a running transaction has come by its readings."""
+
+    transaction_id: int
+    meter: EnergyMeter
+    signed: tuple[SignedValue, ...]
 
 
 class Reservation(Struct, frozen=True, kw_only=True):

@@ -182,7 +182,8 @@ class CommandFeed:
 
     def pump(self, link: Link) -> float:
         """Publish results as far as the window reaches, and subscribe to what changed."""
-        while self._results and len(self._in_flight) < link.reply_window and link.writable:
+        window = link.reply_window if link.writable else 0
+        while self._results and len(self._in_flight) < window:
             result = self._results.popleft()
             try:
                 packet_id = link.publish(result.topic, result.body, qos=1, correlation_data=result.correlation_data)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, bindparam, func, or_
+from sqlalchemy import ColumnElement, Insert, Table, bindparam, func, literal_column, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from csms.ledger.state import Provisioned
 from csms.store.tables import charge_points, event_sequences, reservations
 
+_REJECTED: ColumnElement[str] = literal_column("'REJECTED'")
 _OF_THE_OPERATOR = [name for name in Provisioned.__struct_fields__ if name != "client_id"]
 
 
@@ -32,7 +33,7 @@ def upsert(table: Table, dialect: str, columns: Iterable[str]) -> Insert:
         updated["sequence"] = larger(table.c.sequence, excluded.sequence)
     if table is reservations:
         # A reservation that is refused must not take the place of what its id meant before.
-        where = or_(excluded.status != "REJECTED", table.c.status == "REJECTED")
+        where = or_(excluded.status != _REJECTED, table.c.status == _REJECTED)
     if table is charge_points and "connected_since" in updated:
         for name in _OF_THE_OPERATOR:
             del updated[name]

@@ -95,3 +95,31 @@ def test_the_rest_is_the_socket_s_own(pair):
     ours, _ = pair
     assert ours.fileno() == ours._connection.fileno()
     assert ours.gettimeout() == 0
+
+
+def test_what_is_read_ahead_can_be_looked_at_and_skipped(pair):
+    ours, theirs = pair
+    assert ours.read_ahead() == (b"", 0)
+    theirs.sendall(b"0123456789")
+    assert ours.read_ahead() == (b"0123456789", 0)
+    ours.skip_to(4)
+    assert ours.recv(2) == b"45"
+    theirs.sendall(b"ab")
+    assert ours.read_ahead() == (b"6789ab", 0)
+    ours.skip_to(6)
+    assert ours.pending() == 0
+    theirs.close()
+    assert ours.read_ahead() == (b"", 0)
+    assert ours.recv(1) == b""
+
+
+def test_no_more_is_read_ahead_than_is_handled(pair):
+    ours, theirs = pair
+    theirs.sendall(b"x" * 40_000)
+    data, _ = ours.read_ahead()
+    theirs.sendall(b"y" * 40_000)
+    assert ours.read_ahead() == (data, 0)
+    ours.skip_to(len(data) - 1)
+    more, place = ours.read_ahead()
+    assert more[place:].startswith(b"x")
+    assert len(more) <= 64 * 1024 + 1

@@ -432,7 +432,7 @@ def test_correlation_data_is_published(mosquitto, start):
     assert message.properties.ContentType == "application/json"
 
 
-@pytest.mark.parametrize(("maximum", "windows"), [(None, (40, 8)), (7, (4, 3)), (100, (40, 8)), (1, (1, 1))])
+@pytest.mark.parametrize(("maximum", "windows"), [(None, (200, 8)), (7, (4, 3)), (100, (92, 8)), (1, (1, 1))])
 def test_results_of_commands_have_their_part_of_the_broker_s_window(start, maximum, windows):
     feed = FakeFeed()
     with FakeBroker(accept(receive_maximum=maximum)) as broker:

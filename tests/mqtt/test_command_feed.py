@@ -150,6 +150,16 @@ def test_no_more_results_are_in_flight_than_the_window_has_room_for(bench):
     assert [message.payload for message in bench.link.published] == [b"0", b"1", b"2", b"3"]
 
 
+def test_nothing_is_published_while_the_link_is_full(bench):
+    bench.give(b"1")
+    bench.link.writable = False
+    bench.pump()
+    assert bench.link.published == []
+    bench.link.writable = True
+    bench.pump()
+    assert len(bench.link.published) == 1
+
+
 def test_what_was_not_acknowledged_is_published_again_in_order(bench):
     for number in range(10):
         bench.give(b"%d" % number)
