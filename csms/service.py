@@ -235,6 +235,7 @@ class Daemon(Service):
             (retention.prune_readings, self._retention.readings_s),
             (retention.prune_records, self._retention.records_s),
             (retention.prune_messages, self._retention.messages_s),
+            (retention.prune_meters, 0.0),
         ):
             before = now - timedelta(seconds=seconds)
             for _ in range(_MOST_BATCHES):

@@ -37,7 +37,7 @@ _URL_QUERY = re.compile(
 )
 
 
-def without_secrets(action: str, frame: bytes) -> bytes:
+def frame_without_secrets(action: str, frame: bytes) -> bytes:
     """Return a frame without its secrets; one that holds none, as nearly all, stays as it is on the wire."""
     if action in HOLDS_NO_TEXT or (frame.endswith(_EMPTY) and frame.count(b",") == _COMMAS_OF_EMPTY):
         return frame
@@ -45,7 +45,7 @@ def without_secrets(action: str, frame: bytes) -> bytes:
         return frame
     members = orjson.loads(frame)
     # Type, message id and, of a CALL, the action stay what they are.
-    clean = [*members[:2], *_clean(members[2:])]
+    clean = [*members[:2], *without_secrets(members[2:])]
     return frame if clean == members else orjson.dumps(clean)
 
 
@@ -76,18 +76,19 @@ def redacted(text: str) -> str:
     return REDACTED
 
 
-def _clean(value: Any, *, of_secret: bool = False) -> Any:
+def without_secrets(value: Any, *, of_secret: bool = False) -> Any:
+    """Return a payload, or a part of one, without its secrets; ``of_secret``: it belongs to something that is one."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, list):
-        return [_clean(item, of_secret=of_secret) for item in value]
+        return [without_secrets(item, of_secret=of_secret) for item in value]
     if not isinstance(value, dict):
         return value
     of_secret = of_secret or _names_a_secret(value)
     return {
         name: REDACTED
         if item not in (None, True, False, "") and (_NAMES.search(name) or (of_secret and name.lower() in _VALUES))
-        else _clean(_without_key(item) if name == "vpn" else item, of_secret=of_secret)
+        else without_secrets(_without_key(item) if name == "vpn" else item, of_secret=of_secret)
         for name, item in value.items()
     }
 

@@ -62,3 +62,19 @@ async def test_the_raw_log_goes_by_its_age(store):
     assert await store.write(lambda connection: retention.prune_messages(connection, NOW)) == 0
     assert await store.write(lambda connection: retention.prune_messages(connection, LATER)) == 1
     assert await count(store, tables.messages) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_meters_go_with_the_end_of_their_transactions(store):
+    state = decisions.connected().state
+    for decision in (
+        decisions.connected(),
+        started := decisions.started(state, 7),
+        decisions.metered(started.state, 7),
+    ):
+        await store.commit(decision)
+        state = decision.state
+    assert await store.write(lambda connection: retention.prune_meters(connection, NOW)) == 0
+    await store.commit(decisions.stopped(state, 7))
+    assert await store.write(lambda connection: retention.prune_meters(connection, NOW)) == 1
+    assert await count(store, tables.meters) == 0
