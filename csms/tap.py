@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +22,16 @@ from twisted.web.server import Site
 import csms
 from csms import logs
 from csms.api.health import Health
+from csms.authority.webhook import Terms, Webhook, webhook
 from csms.chargepoint.dispatch import Dispatcher
+from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
 from csms.handlers.request import Policy
+from csms.handlers.v16.commands import COMMANDS
 from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
@@ -112,19 +116,23 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         unknown_tags=settings.ocpp.unknown_tags,
         tariff=Tariff(**settings.billing.model_dump()),
     )
+    authority = _authority(reactor, settings, counters)
     shared = Shared(
         clock=reactor,
         now=utc_now,
         new_event_id=_new_event_id,
         gateway_id=gateway_id,
         ledger=store,
-        dispatchers={V16: Dispatcher.of(V16, [Core(store, policy), Firmware(), Security()])},
+        dispatchers={V16: Dispatcher.of(V16, [Core(store, policy, authority), Firmware(), Security()])},
         counters=counters,
         publish_protocol_event=_to_both(stream, message_log) if stream is not None else message_log.offer,
         unknown_chargepoints=_REGISTRATIONS[settings.ocpp.unknown_chargepoints],
         validation=settings.ocpp.validation,
     )
     registry = Registry(shared)
+    operations = Operations.of(
+        shared, registry, {V16: COMMANDS}, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
+    )
     sockets = ChargePointFactory(
         reactor,
         shared,
@@ -169,6 +177,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ),
         now=utc_now,
         observer=logs.observer(settings.log.format, settings.log.level),
+        jobs=operations.jobs,
+        authority=authority,
     )
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),
@@ -179,6 +189,20 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ledger_decisions=("decisions committed since the start", lambda: store.decisions),
     )
     return daemon
+
+
+def _authority(reactor: Any, settings: Settings, counters: Counters) -> Webhook | None:
+    authority = settings.authority
+    if authority.url is None:
+        return None
+    terms = Terms(
+        url=authority.url,
+        timeout_s=authority.timeout,
+        token=authority.token.get_secret_value() if authority.token is not None else None,
+        cache_s=authority.cache,
+        absent=authority.absent,
+    )
+    return webhook(reactor, terms, counters)
 
 
 def _mqtt(

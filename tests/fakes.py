@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import count
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
@@ -19,11 +21,13 @@ from csms.handlers.request import Policy
 from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
+from csms.ledger.authorization import TagFacts, TagSession, fold
 from csms.ledger.state import ChargePoint, ChargePointState, Transaction
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
-from csms.store import queries
+from csms.store import queries, tables
 from csms.store.errors import StoreUnavailable
+from csms.store.tag_facts import tag_facts
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GATEWAY = "gw1"
@@ -59,9 +63,33 @@ class FakeLedger:
             return fail(StoreUnavailable("the fake is away"))
         if self.reads_wait:
             done = Deferred()
-            self.waiting_reads.append(lambda: done.callback(getattr(self, f"_{query.__name__}")(*arguments)))
+            self.waiting_reads.append(lambda: done.callback(self._query(query, arguments)))
             return done
-        return succeed(getattr(self, f"_{query.__name__}")(*arguments))
+        return succeed(self._query(query, arguments))
+
+    def _query(self, query, arguments):
+        known = getattr(self, f"_{query.__name__}", None)
+        if known is not None:
+            return known(*arguments)
+        with self.database.connect() as connection:
+            return query(connection, *arguments)
+
+    def write(self, job):
+        if not self.available:
+            return fail(StoreUnavailable("the fake is away"))
+        with self.database.begin() as connection:
+            return succeed(job(connection))
+
+    def decide(self, client_id, registration, rule):
+        decision = rule(self._charge_point_state(client_id, registration))
+        return self.commit(decision).addCallback(lambda _: decision.answer)
+
+    @cached_property
+    def database(self):
+        """A database in memory, for what is asked for by SQL; decisions are not in it."""
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+        tables.metadata.create_all(engine)
+        return engine
 
     def read_one(self):
         """Answer the read that waits longest."""
@@ -107,25 +135,47 @@ class FakeLedger:
 
     def _charge_point_state(self, client_id, registration):
         known = self.states.get(client_id)
-        return known if known is not None else state_of(client_id, registration=registration, is_new=True)
+        if known is None:
+            return state_of(client_id, registration=registration, is_new=True)
+        return replace(known, registered=known.charge_point.registered)
 
-    def _id_tag(self, tag):
-        return self.tags.get(tag.casefold())
+    def _tag_facts(self, tag, now, running_here=()):
+        found = self.tags.get(fold(tag))
+        if found is None:
+            return TagFacts()
+        parent = self.tags.get(fold(found.parent_id_tag)) if found.parent_id_tag is not None else None
+        sessions = tuple(
+            TagSession(item.client_id, item.transaction_id, item.start_time, item.stop_time, item.energy_wh or 0)
+            for item in self.transactions.values()
+            if fold(item.id_tag) == fold(tag)
+        )
+        running = tuple((other, getattr(self.tags.get(fold(other)), "parent_id_tag", None)) for other in running_here)
+        return TagFacts(tag=found, parent=parent, sessions=sessions, running_here=running)
 
     def _transaction(self, client_id, transaction_id):
         found = self.transactions.get(transaction_id)
         return found if found is not None and found.client_id == client_id else None
 
-    def _start_context(self, client_id, request):
+    def _start_context(self, client_id, request, now):
         mine = (found for found in self.transactions.values() if found.client_id == client_id)
-        return self._id_tag(request.id_tag), next((found for found in mine if request.repeats(found)), None)
+        return self._tag_facts(request.id_tag, now), next((found for found in mine if request.repeats(found)), None)
 
-    def _stop_context(self, client_id, transaction_id, tag, times):
+    def _stop_context(self, client_id, transaction_id, tag, times, now):
         found = self._transaction(client_id, transaction_id)
-        return found, self._id_tag(tag) if tag is not None else None, frozenset()
+        return found, self._tag_facts(tag, now) if tag is not None else None, frozenset()
 
     def _readings_context(self, client_id, transaction_id, times):
         return self._transaction(client_id, transaction_id), frozenset()
+
+    def _transaction_of_any(self, transaction_id):
+        return self.transactions.get(transaction_id)
+
+    def _reservations_over(self, gateway_id, now):
+        return [
+            client_id
+            for client_id, state in self.states.items()
+            if any(reservation.expiry_date <= now for reservation in state.reservations.values())
+        ]
 
     def _held_by(self, gateway_id):
         points = [state.charge_point for state in self.states.values()]
@@ -134,14 +184,36 @@ class FakeLedger:
         ]
 
 
+class FakeAuthority:
+    """The external authority: says at once what the test has told it or, where it knows nothing, when `say` is called."""
+
+    def __init__(self, **told):
+        self.told = told
+        self.asked = []
+        self._waiting = deque()
+
+    def ask(self, id_tag, client_id):
+        self.asked.append((id_tag, client_id))
+        if id_tag in self.told:
+            return self.told[id_tag]
+        self._waiting.append(Deferred())
+        return self._waiting[-1]
+
+    def say(self, info):
+        """Answer the question that waits longest."""
+        self._waiting.popleft().callback(info)
+
+
 KNOWN_QUERIES = [
     queries.charge_point_state,
-    queries.id_tag,
+    tag_facts,
     queries.transaction,
     queries.start_context,
     queries.stop_context,
     queries.readings_context,
     queries.held_by,
+    queries.transaction_of_any,
+    queries.reservations_over,
 ]
 """What `FakeLedger` can be asked; a test compares the signatures."""
 
@@ -203,13 +275,17 @@ def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=F
     """Return the state of a charge point that did nothing yet."""
     point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
     return ChargePointState(
-        charge_point=point, is_new=is_new, sequence=0, readings_known_since=datetime(1970, 1, 1, tzinfo=UTC)
+        charge_point=point,
+        registered=point.registered,
+        is_new=is_new,
+        sequence=0,
+        readings_known_since=datetime(1970, 1, 1, tzinfo=UTC),
     )
 
 
-def dispatcher_of(ledger, policy=None):
+def dispatcher_of(ledger, policy=None, authority=None):
     """Return the dispatcher of OCPP 1.6 over a ledger."""
-    return Dispatcher.of(V16, [Core(ledger, policy or Policy()), Firmware(), Security()])
+    return Dispatcher.of(V16, [Core(ledger, policy or Policy(), authority), Firmware(), Security()])
 
 
 def shared_of(ledger, clock=None, **members):

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from csms.handlers.request import Reply, Request
 from csms.ledger.decision import Decision
 from csms.ocppj import frames
-from csms.ocppj.frames import Call
+from csms.ocppj.frames import Call, CallError, CallResult
 from csms.ocppj.schemas import BadPayload, Mode, Schemas
 from csms.ocppj.versions import Version
 from csms.store.errors import StoreUnavailable
@@ -84,6 +84,15 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - a handler's fault must not end the connection
             return self._failed(Failure(), call)
 
+    def response_deviations(self, action: str, frame: CallResult | CallError, mode: Mode) -> tuple[str, ...]:
+        """Return how the answer to a CALL of ours deviates from its schema; it is taken as it is."""
+        if mode == "off" or type(frame) is not CallResult:
+            return ()
+        try:
+            return self.schemas.check_response(action, frame.payload, "tolerant")
+        except BadPayload as error:
+            return (error.description,)
+
     def _find(self, action: str) -> Handler:
         handler = self._handlers.get(action)
         if handler is not None:
@@ -112,7 +121,7 @@ class Dispatcher:
 
 def _admit(action: str, request: Request) -> None:
     """Refuse what comes before the registration was accepted (OCPP-J 1.6 errata 3.10: SecurityError)."""
-    registration = request.state.charge_point.registration
+    registration = request.state.registered or request.state.charge_point.registration
     if registration == "Accepted" or action in _ALWAYS_TAKEN:
         return
     if registration == "Rejected" or action in _WAITS_FOR_REGISTRATION:

@@ -6,14 +6,18 @@ no sign of life. An old socket that closes late does not unregister the new one:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
-from csms.chargepoint.session import CLOSE_POLICY, Session
+from csms.chargepoint.presence import SessionLeft
+from csms.chargepoint.session import Session
 from csms.chargepoint.shared import Shared
+from csms.chargepoint.transport import CLOSE_POLICY
 from csms.ledger import chargepoints
+from csms.ledger.decision import Rule
 from csms.ocppj.versions import Version
 from csms.store import queries
 from csms.store.errors import StoreError
@@ -37,6 +41,8 @@ class Registry:
         self._sessions: dict[str, Session] = {}
         self._arriving: set[str] = set()
         self._recovering: set[str] = set()
+        self._deciding: set[str] = set()
+        self._waiting: dict[str, list[Deferred[None]]] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -62,6 +68,8 @@ class Registry:
             old = self._sessions.get(client_id)
             if old is not None:
                 await self._displace(old, authenticated=authenticated)
+            while client_id in self._deciding:
+                await self._wait(client_id)
             state = await self._shared.ledger.read(
                 queries.charge_point_state, client_id, self._shared.unknown_chargepoints
             )
@@ -71,7 +79,63 @@ class Registry:
             self._sessions[client_id] = session
         finally:
             self._arriving.discard(client_id)
+            self._wake(client_id)
         return session
+
+    async def decide(self, client_id: str, rule: Rule[Any], message_id: str | None = None) -> Any:
+        """Decide something about a charge point, and return the answer when it is committed.
+
+        Where it is connected here its session decides, in turn with its messages; else the store does. Meanwhile it cannot
+        arrive, or its session would begin with what was true before.
+
+        :raises StoreError: the ledger cannot be written.
+        """
+        while True:
+            session = await self.settled(client_id)
+            if session is None:
+                return await self._decide_offline(client_id, rule, message_id)
+            try:
+                return await session.decide(rule, message_id)
+            except SessionLeft:
+                await self.discard(session, "nothing could be stored")
+
+    def _decide_offline(self, client_id: str, rule: Rule[Any], message_id: str | None) -> Deferred[Any]:
+        shared = self._shared
+        context = shared.context(message_id)
+        return self.keep_away(
+            client_id,
+            lambda: shared.ledger.decide(client_id, shared.unknown_chargepoints, lambda state: rule(state, context)),
+        )
+
+    async def settled(self, client_id: str) -> Session | None:
+        """Wait until a charge point neither arrives nor is decided about; return its session, if it is connected."""
+        while self._is_taken(client_id):
+            await self._wait(client_id)
+        return self._sessions.get(client_id)
+
+    def keep_away(self, client_id: str, job: Callable[[], Deferred[Any]]) -> Deferred[Any]:
+        """Do something about a charge point that is settled and not connected; it cannot arrive before that is done."""
+
+        def done(result: Any) -> Any:
+            self._deciding.discard(client_id)
+            self._wake(client_id)
+            return result
+
+        self._deciding.add(client_id)
+        return maybeDeferred(job).addBoth(done)
+
+    def _is_taken(self, client_id: str) -> bool:
+        return client_id in self._arriving or client_id in self._deciding or client_id in self._recovering
+
+    def _wait(self, client_id: str) -> Deferred[None]:
+        """Return what fires when something about a charge point that keeps others from it has ended."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.setdefault(client_id, []).append(waiting)
+        return waiting
+
+    def _wake(self, client_id: str) -> None:
+        for waiting in self._waiting.pop(client_id, ()):
+            waiting.callback(None)
 
     async def allows_no_subprotocol(self, client_id: str) -> bool:
         """Tell whether the operator lets a charge point come without a subprotocol.
@@ -104,7 +168,7 @@ class Registry:
         """Mark offline what the ledger takes for connected here but is not: after an unclean end, or a failed commit."""
         recovered = 0
         for client_id in await self._shared.ledger.read(queries.held_by, self._shared.gateway_id):
-            if client_id in self._sessions or client_id in self._arriving or not self._shared.ledger.available:
+            if client_id in self._sessions or self._is_taken(client_id) or not self._shared.ledger.available:
                 continue
             self._recovering.add(client_id)
             try:
@@ -120,4 +184,5 @@ class Registry:
                 break
             finally:
                 self._recovering.discard(client_id)
+                self._wake(client_id)
         return recovered

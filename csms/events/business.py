@@ -162,6 +162,50 @@ class SecurityEvent(_Payload, frozen=True):
     tech_info: str | UnsetType = UNSET
 
 
+class ReservationChanged(_Payload, frozen=True):
+    """A reservation was made, replaced or refused, is used, is cancelled or has expired.
+
+    `reason` is the charge point's word where it refused one, and says why one was cancelled that nobody cancelled.
+    """
+
+    reservation_id: int
+    connector_id: int
+    id_tag: str
+    expiry_date: datetime
+    status: Literal["ACTIVE", "USED", "CANCELLED", "EXPIRED", "REJECTED"]
+    parent_id_tag: str | UnsetType = UNSET
+    previous_status: str | UnsetType = UNSET
+    transaction_id: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class ConfigurationChanged(_Payload, frozen=True):
+    """A configuration key has another value than was last known, or did not take the one that the operator wants.
+
+    `status` is the charge point's answer where it was told to change it. The value of a secret is never there.
+    """
+
+    key: str
+    value: str | UnsetType = UNSET
+    previous_value: str | UnsetType = UNSET
+    wanted: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+
+
+class FirmwareStatus(_Payload, frozen=True):
+    """How a firmware update goes, in the charge point's words."""
+
+    status: str
+    request_id: int | UnsetType = UNSET
+
+
+class DiagnosticsStatus(_Payload, frozen=True):
+    """How an upload of diagnostics or of a log goes, in the charge point's words."""
+
+    status: str
+    request_id: int | UnsetType = UNSET
+
+
 Payload = (
     Started
     | Completed
@@ -173,6 +217,10 @@ Payload = (
     | Disconnected
     | Booted
     | SecurityEvent
+    | ReservationChanged
+    | ConfigurationChanged
+    | FirmwareStatus
+    | DiagnosticsStatus
 )
 
 

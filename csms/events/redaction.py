@@ -17,7 +17,7 @@ HOLDS_NO_TEXT = frozenset({"Authorize", "Heartbeat", "MeterValues", "StartTransa
 """The actions that make up nearly all messages, and hold numbers, times and tags: they are not looked at."""
 _NAMES = re.compile(
     r"pass(?:word|wd|phrase|code)|authori[sz]ation[ _-]?key|secret|private[ _-]?key|shared[ _-]?key|simpin|credential"
-    r"|psk(?=[\\\"'\s]*[=:]|$)",
+    r"|api[ _-]?key|pin[ _-]?code|psk(?=[\\\"'\s]*[=:]|$)",
     re.IGNORECASE,
 )
 _EMPTY, _COMMAS_OF_EMPTY = b",{}]", 2
@@ -60,10 +60,16 @@ def _may_hold_secrets(lowered: bytes) -> bool:
         or b"private" in lowered
         or b"shared" in lowered
         or b"credential" in lowered
-        or b"simpin" in lowered
+        or b"pin" in lowered
+        or b"api" in lowered
         or b"psk" in lowered
         or b"vpn" in lowered
     )
+
+
+def names_a_secret(name: str) -> bool:
+    """Tell whether the value of a configuration key, variable or member is a secret, by the name of it."""
+    return _NAMES.search(name) is not None
 
 
 def redacted(text: str) -> str:
@@ -84,21 +90,21 @@ def without_secrets(value: Any, *, of_secret: bool = False) -> Any:
         return [without_secrets(item, of_secret=of_secret) for item in value]
     if not isinstance(value, dict):
         return value
-    of_secret = of_secret or _names_a_secret(value)
+    of_secret = of_secret or _is_of_a_secret(value)
     return {
         name: REDACTED
-        if item not in (None, True, False, "") and (_NAMES.search(name) or (of_secret and name.lower() in _VALUES))
+        if item not in (None, True, False, "") and (names_a_secret(name) or (of_secret and name.lower() in _VALUES))
         else without_secrets(_without_key(item) if name == "vpn" else item, of_secret=of_secret)
         for name, item in value.items()
     }
 
 
-def _names_a_secret(value: dict[str, Any]) -> bool:
+def _is_of_a_secret(value: dict[str, Any]) -> bool:
     variable = value.get("variable")
     labels = [value.get(label) for label in _LABELS]
     if isinstance(variable, dict):
         labels.append(variable.get("name"))
-    return any(isinstance(label, str) and _NAMES.search(label) for label in labels)
+    return any(isinstance(label, str) and names_a_secret(label) for label in labels)
 
 
 def _without_key(vpn: Any) -> Any:

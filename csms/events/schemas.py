@@ -26,6 +26,10 @@ EVENTS: dict[str, type[Struct]] = {
     "connected": business.Connected,
     "disconnected": business.Disconnected,
     "booted": business.Booted,
+    "reservation_changed": business.ReservationChanged,
+    "configuration_changed": business.ConfigurationChanged,
+    "firmware_status": business.FirmwareStatus,
+    "diagnostics_status": business.DiagnosticsStatus,
 }
 """The payload of each event type. Security events are named by charge points: they share one schema."""
 

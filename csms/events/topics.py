@@ -25,6 +25,10 @@ FAMILIES: dict[type, str] = {
     events.Disconnected: "chargepoints",
     events.Booted: "chargepoints",
     events.SecurityEvent: "security",
+    events.ReservationChanged: "chargepoints",
+    events.ConfigurationChanged: "chargepoints",
+    events.FirmwareStatus: "chargepoints",
+    events.DiagnosticsStatus: "chargepoints",
 }
 """The topic family of each payload. By type, not by name: a charge point names its security events itself."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from csms.events import topics
-from csms.events.business import Booted, Connected, Disconnected, SecurityEvent
+from csms.events.business import Booted, Connected, DiagnosticsStatus, Disconnected, FirmwareStatus, SecurityEvent
 from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, Record, Registration
@@ -65,7 +65,7 @@ def boot(
         firmware_version=firmware_version,
         booted_at=context.now,
     )
-    draft = Draft(replace(state, charge_point=charge_point), context)
+    draft = Draft(replace(state, charge_point=charge_point, registered=charge_point.registration), context)
     draft.change(charge_point)
     draft.emit(
         "booted",
@@ -96,6 +96,30 @@ def security_event(
     # The charge point's own words become a topic level, an event type and part of an id: only what is safe in all of them.
     draft.emit(topics.level(event_type), SecurityEvent(timestamp=instant.at, tech_info=tech_info or UNSET))
     return draft.decide(None)
+
+
+def firmware_status(
+    state: ChargePointState, context: Context, *, kind: str, status: str, request_id: int | None, body: object
+) -> Decision[None]:
+    """Take how a firmware update goes (OCPP 1.6 §4.5; security whitepaper §5.19)."""
+    draft = Draft(state, context)
+    draft.change(record(state, context, kind, body))
+    draft.emit("firmware_status", FirmwareStatus(status=status, request_id=_or_unset(request_id)))
+    return draft.decide(None)
+
+
+def diagnostics_status(
+    state: ChargePointState, context: Context, *, kind: str, status: str, request_id: int | None, body: object
+) -> Decision[None]:
+    """Take how an upload of diagnostics or of a log goes (OCPP 1.6 §4.4; security whitepaper §5.13)."""
+    draft = Draft(state, context)
+    draft.change(record(state, context, kind, body))
+    draft.emit("diagnostics_status", DiagnosticsStatus(status=status, request_id=_or_unset(request_id)))
+    return draft.decide(None)
+
+
+def _or_unset(number: int | None) -> int | UnsetType:
+    return number if number is not None else UNSET
 
 
 def record(state: ChargePointState, context: Context, kind: str, body: object) -> Record:

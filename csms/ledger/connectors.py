@@ -6,6 +6,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from csms.events.business import StatusChanged
+from csms.ledger import reservations
 from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, Connector
@@ -52,6 +53,8 @@ def status(
             vendor_error_code=connector.vendor_error_code or UNSET,
         ),
     )
+    if state.reservations and status in reservations.ENDS_RESERVATIONS:
+        reservations.terminate(draft, context, connector_id, status)
     return draft.decide(None)
 
 

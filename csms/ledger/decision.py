@@ -20,13 +20,24 @@ from csms.ledger.state import (
     ConfigurationKey,
     Connector,
     MeterProgress,
+    Provisioned,
     Reading,
     Record,
     Reservation,
     Transaction,
 )
 
-Change = ChargePoint | Connector | Transaction | MeterProgress | Reading | Record | Reservation | ConfigurationKey
+Change = (
+    ChargePoint
+    | Provisioned
+    | Connector
+    | Transaction
+    | MeterProgress
+    | Reading
+    | Record
+    | Reservation
+    | ConfigurationKey
+)
 Answer = TypeVar("Answer")
 
 
@@ -51,6 +62,10 @@ class Decision(Struct, Generic[Answer], frozen=True, gc=False):
     def is_durable(self) -> bool:
         """Whether anything has to be committed."""
         return bool(self.changes or self.events)
+
+
+Rule = Callable[[ChargePointState, Context], Decision[Answer]]
+"""What decides something about a charge point, without a message of it."""
 
 
 class Draft:

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from csms.events.business import Measurement, SignedValue
 from csms.ledger.clock import Instant
@@ -55,6 +56,8 @@ _DEFAULT_UNITS = {
     "RPM": "RPM",
 }
 _SUMMED = ("Energy.", "Power.Active", "Power.Reactive", "Current.Import", "Current.Export")
+_SCALED = ("Energy.", "Power.")
+_POWER_FACTOR = "Power.Factor"
 _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 _LINES = ("L1", "L2", "L3")
 _LINE_TO_LINE = ("L1-L2", "L2-L3", "L3-L1")
@@ -98,6 +101,19 @@ def meter_value(instant: Instant, samples: list[Sample]) -> MeterValue:
     return MeterValue(instant, samples, _digest(samples, instant.at))
 
 
+def scaled_meter_value(instant: Instant, samples: list[Sample], factor: Decimal) -> MeterValue:
+    """As `meter_value`, of a meter whose energies and powers have to be multiplied; the samples stay as they came."""
+    return MeterValue(instant, samples, _digest([_scaled(sample, factor) for sample in samples], instant.at))
+
+
+def _scaled(sample: Sample, factor: Decimal) -> Sample:
+    name = sample.measurand or REGISTER
+    value = _read(sample.value, 0)
+    if value is None or sample.format == "SignedData" or not name.startswith(_SCALED) or name == _POWER_FACTOR:
+        return sample
+    return replace(sample, value=format((value[0] * factor).normalize(), "f")[:_LONGEST_NUMBER])
+
+
 class _Group(Struct, gc=False):
     """The samples of one measurand at one location in one context: what they are is the same in each message.
 
@@ -122,8 +138,8 @@ class _Shape(Struct, gc=False):
     groups: list[_Group]
     exponents: list[int | None]
     """Of each sample."""
-    signed: list[int]
-    """The places of signed values."""
+    signed: dict[int, None]
+    """The places of signed values, in order."""
 
 
 _shapes: dict[tuple[tuple[str | None, ...], ...], _Shape] = {}
@@ -159,13 +175,13 @@ def _shape(samples: list[Sample]) -> _Shape:
 def _find_shape(samples: list[Sample]) -> _Shape:
     groups: dict[tuple[str, str | None, str | None], _Group] = {}
     exponents: list[int | None] = []
-    signed: list[int] = []
+    signed: dict[int, None] = {}
     for place, sample in enumerate(samples):
         name, location = sample.measurand or REGISTER, sample.location
         unit, exponent = _unit(name, sample.unit)
         exponents.append(exponent)
         if sample.format == "SignedData":
-            signed.append(place)
+            signed[place] = None
             continue
         key = (name, None if location == "Outlet" else location, sample.context)
         group = groups.get(key)
@@ -176,7 +192,7 @@ def _find_shape(samples: list[Sample]) -> _Shape:
         if sample.phase is None:
             group.plain = place
         else:
-            group.phases = {**group.phases, sample.phase: place}
+            group.phases[sample.phase] = place
     plain_location = _plain_locations(groups)
     for (name, location, _context), group in groups.items():
         if location != plain_location[name]:

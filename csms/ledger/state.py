@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from csms.events.business import Quality, SignedValue
+from csms.ledger.cost import Tariff
 from csms.ledger.energy import EnergyMeter
 
 Registration = Literal["Accepted", "Pending", "Rejected"]
@@ -47,6 +48,23 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     def is_online(self) -> bool:
         """Whether a daemon holds its socket, by the ledger."""
         return self.connected_since is not None
+
+    @property
+    def registered(self) -> Registration | None:
+        """What it was answered when it booted, as far as that is worth on a new connection: an accepted one need not boot."""
+        return "Accepted" if self.booted_at is not None and self.registration == "Accepted" else None
+
+
+class Provisioned(Struct, frozen=True, kw_only=True):
+    """The operator's part of a charge point's row: sessions do not write it, so that a late word of theirs undoes nothing."""
+
+    client_id: str
+    registration: Registration
+    validation: str | None
+    allow_no_subprotocol: bool
+    tariff_id: str | None
+    meter_factor: Decimal | None
+    group_name: str | None
 
 
 class Connector(Struct, frozen=True, kw_only=True):
@@ -159,6 +177,9 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     charge_point: ChargePoint
     is_new: bool = False
     """Whether the store did not know it when it connected."""
+    registered: Registration | None = None
+    """What its latest BootNotification was answered on this connection, or on an earlier one where that was Accepted; None
+    where it has to boot before it is spoken to. A registration that the operator changes takes effect when it boots."""
     sequence: int
     """Of its latest event."""
     readings_known_since: datetime
@@ -170,5 +191,11 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     latest_reading: dict[int, datetime] = {}
     reservations: dict[int, Reservation] = {}
     """Those that are active."""
+    lapsed: dict[int, Reservation] = {}
+    """Those that expired lately: a start that was queued may still have used them."""
+    tariff: Tariff | None = None
+    """The charge point's own tariff; None is the default of the settings."""
+    has_queued: bool = False
+    """Whether commands waited for it when it connected."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

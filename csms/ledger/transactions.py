@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import Completed, CostBreakdown, OrphanStop, Quality, SessionCost, Started
-from csms.ledger import chargepoints, clock, energy
+from csms.ledger import chargepoints, clock, energy, reservations
 from csms.ledger.clock import Instant
 from csms.ledger.cost import Tariff, cost
 from csms.ledger.decision import Context, Decision, Draft
@@ -79,6 +79,7 @@ def start(
     for known in (*state.running.values(), *((earlier,) if earlier is not None else ())):
         if request.repeats(known):
             return Decision(known.transaction_id, state)
+    tariff = state.tariff or tariff
     draft = Draft(state, context)
     for running in list(state.running.values()):
         if running.connector_id == request.connector_id and running.start_time <= request.instant.at:
@@ -110,6 +111,8 @@ def start(
         ),
     )
     draft.state = replace(draft.state, running={**draft.state.running, transaction_id: transaction})
+    if request.reservation_id is not None:
+        reservations.use(draft, context, request.reservation_id, transaction_id)
     return draft.decide(transaction_id)
 
 
@@ -155,9 +158,22 @@ def stop(
         clock_suspect=request.instant.suspect,
         reason=request.reason,
         stop_id_tag=request.id_tag,
-        tariff=tariff,
+        tariff=state.tariff or tariff,
     )
     return draft.decide(None)
+
+
+def close(state: ChargePointState, context: Context, transaction_id: int, *, tariff: Tariff) -> Decision[bool]:
+    """Close a transaction that the charge point forgot, by an operator's word; the answer is whether it was running.
+
+    The charge point's own stop, should it come, is a correction.
+    """
+    running = state.running.get(transaction_id)
+    if running is None:
+        return Decision(False, state)
+    draft = Draft(state, context)
+    _close_forgotten(draft, running, context.now, state.tariff or tariff)
+    return draft.decide(True)
 
 
 def _close_forgotten(draft: Draft, transaction: Transaction, at: datetime, tariff: Tariff) -> None:

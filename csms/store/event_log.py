@@ -42,9 +42,13 @@ _EVENTS_AFTER = (
     .limit(bindparam("most"))
 )
 _LATEST_POSITION = select(counters.c.value).where(counters.c.name == EVENT_POSITION)
-_RUNNING = select(transactions).where(
-    transactions.c.status == "active", transactions.c.client_id.in_(bindparam("client_ids", expanding=True))
-)
+_RUNNING = select(
+    transactions.c.client_id,
+    transactions.c.transaction_id,
+    transactions.c.connector_id,
+    transactions.c.id_tag,
+    transactions.c.start_time,
+).where(transactions.c.status == "active", transactions.c.client_id.in_(bindparam("client_ids", expanding=True)))
 _CONNECTORS = select(connectors).where(connectors.c.client_id.in_(bindparam("client_ids", expanding=True)))
 _CHARGE_POINTS = select(charge_points).where(charge_points.c.client_id.in_(bindparam("client_ids", expanding=True)))
 

@@ -6,9 +6,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, case, func, select, type_coerce
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    not_,
+    or_,
+    select,
+)
 
-from csms.ledger.authorization import IdTag, fold
+from csms.ledger.authorization import TagFacts
+from csms.ledger.cost import Tariff
 from csms.ledger.readings import Known
 from csms.ledger.state import (
     ChargePoint,
@@ -20,40 +31,29 @@ from csms.ledger.state import (
     Transaction,
 )
 from csms.ledger.transactions import StartRequest
+from csms.store.progress import IS_RUNNING, TRANSACTIONS
 from csms.store.snapshot import snapshot
 from csms.store.tables import (
     charge_points,
     connectors,
     event_sequences,
-    id_tags,
     meter_readings,
-    meters,
+    queued_commands,
     reservations,
+    tariffs,
     transactions,
 )
+from csms.store.tag_facts import tag_facts
 
-_IS_RUNNING = transactions.c.status == "active"
-TRANSACTIONS = select(
-    *(column for column in transactions.c if column.name not in ("meter", "signed")),
-    # While a transaction runs its progress is kept by itself; its own row has what it began and ended with.
-    *(
-        type_coerce(
-            func.coalesce(case((_IS_RUNNING, meters.c[name])), transactions.c[name]), transactions.c[name].type
-        ).label(name)
-        for name in ("meter", "signed")
-    ),
-).select_from(transactions.outerjoin(meters, meters.c.transaction_id == transactions.c.transaction_id))
-"""Transactions as they stand, with the fields of `Transaction`."""
 _CLIENT: BindParameter[str] = bindparam("client_id")
 _CHARGE_POINT = select(charge_points).where(charge_points.c.client_id == _CLIENT)
 _SEQUENCE = select(event_sequences.c.sequence).where(event_sequences.c.client_id == _CLIENT)
 _LATEST_READING = select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == _CLIENT)
 _CONNECTORS = select(connectors).where(connectors.c.client_id == _CLIENT)
-_RUNNING = TRANSACTIONS.where(transactions.c.client_id == _CLIENT, _IS_RUNNING)
+_RUNNING = TRANSACTIONS.where(transactions.c.client_id == _CLIENT, IS_RUNNING)
 _TRANSACTION = TRANSACTIONS.where(
     transactions.c.transaction_id == bindparam("transaction_id"), transactions.c.client_id == _CLIENT
 )
-_ID_TAG = select(*(id_tags.c[name] for name in IdTag.__struct_fields__)).where(id_tags.c.folded == bindparam("folded"))
 _STARTED_AT = (
     TRANSACTIONS.where(transactions.c.client_id == _CLIENT, transactions.c.station_start == bindparam("station_start"))
     .order_by(transactions.c.transaction_id.desc())
@@ -63,6 +63,16 @@ _READINGS_AT = select(meter_readings.c.connector_id, meter_readings.c.taken_at, 
     meter_readings.c.client_id == _CLIENT, meter_readings.c.taken_at.in_(bindparam("times", expanding=True))
 )
 _RESERVED = select(reservations).where(reservations.c.client_id == _CLIENT, reservations.c.status == "ACTIVE")
+_LAPSED = (
+    select(reservations)
+    .where(reservations.c.client_id == _CLIENT, reservations.c.status == "EXPIRED")
+    .order_by(reservations.c.expiry_date.desc())
+    .limit(16)
+)
+_QUEUED = select(select(queued_commands.c.message_id).where(queued_commands.c.client_id == _CLIENT).exists())
+_TARIFF = select(*(tariffs.c[name] for name in Tariff.__struct_fields__)).where(
+    tariffs.c.tariff_id == bindparam("tariff_id")
+)
 _ENDED = (
     select(
         transactions.c.connector_id,
@@ -81,37 +91,44 @@ Kind = TypeVar("Kind")
 def charge_point_state(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
     """Return the state of a charge point; an unknown one is made with the registration that the operator wants for it."""
     with snapshot(connection):
-        return _state(connection, client_id, registration)
+        return state_of(connection, client_id, registration)
 
 
-def _state(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
+def state_of(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
+    """As `charge_point_state`, within a transaction of the caller's."""
     wanted = {"client_id": client_id}
     row = connection.execute(_CHARGE_POINT, wanted).one_or_none()
-    if row is None:
-        charge_point = ChargePoint(client_id=client_id, registration=registration)
-        return ChargePointState(charge_point=charge_point, is_new=True, sequence=0, readings_known_since=_LONG_AGO)
     latest = connection.execute(_LATEST_READING, wanted).scalar_one()
+    # One that was deleted and comes again goes on with its numbers, and with the transactions that it left.
+    charge_point = (
+        _as(ChargePoint, row) if row is not None else ChargePoint(client_id=client_id, registration=registration)
+    )
     return ChargePointState(
-        charge_point=_as(ChargePoint, row),
+        charge_point=charge_point,
+        is_new=row is None,
+        registered=charge_point.registered,
         sequence=connection.execute(_SEQUENCE, wanted).scalar_one_or_none() or 0,
         readings_known_since=latest or _LONG_AGO,
         connectors={found.connector_id: _as(Connector, found) for found in connection.execute(_CONNECTORS, wanted)},
         running={found.transaction_id: _as(Transaction, found) for found in connection.execute(_RUNNING, wanted)},
         finished=_finished(connection, client_id),
         reservations={found.reservation_id: _as(Reservation, found) for found in connection.execute(_RESERVED, wanted)},
+        lapsed={found.reservation_id: _as(Reservation, found) for found in connection.execute(_LAPSED, wanted)},
+        has_queued=bool(connection.execute(_QUEUED, wanted).scalar_one()),
+        tariff=tariff(connection, charge_point.tariff_id) if charge_point.tariff_id is not None else None,
     )
+
+
+def tariff(connection: Connection, tariff_id: str) -> Tariff | None:
+    """Return a tariff."""
+    row = connection.execute(_TARIFF, {"tariff_id": tariff_id}).one_or_none()
+    return None if row is None else _as(Tariff, row)
 
 
 def transaction(connection: Connection, client_id: str, transaction_id: int) -> Transaction | None:
     """Return a transaction of this charge point; another's is none of its business (CVE-2026-28230)."""
     row = connection.execute(_TRANSACTION, {"client_id": client_id, "transaction_id": transaction_id}).one_or_none()
     return None if row is None else _as(Transaction, row)
-
-
-def id_tag(connection: Connection, tag: str) -> IdTag | None:
-    """Return an id tag, whatever its case."""
-    row = connection.execute(_ID_TAG, {"folded": fold(tag)}).one_or_none()
-    return None if row is None else _as(IdTag, row)
 
 
 def earlier_start(connection: Connection, client_id: str, request: StartRequest) -> Transaction | None:
@@ -130,19 +147,24 @@ def known_readings(connection: Connection, client_id: str, times: Iterable[datet
 
 
 def start_context(
-    connection: Connection, client_id: str, request: StartRequest
-) -> tuple[IdTag | None, Transaction | None]:
+    connection: Connection, client_id: str, request: StartRequest, now: datetime
+) -> tuple[TagFacts, Transaction | None]:
     """Return what a start has to know: its tag, and the stored transaction that it repeats."""
-    return id_tag(connection, request.id_tag), earlier_start(connection, client_id, request)
+    return tag_facts(connection, request.id_tag, now), earlier_start(connection, client_id, request)
 
 
 def stop_context(
-    connection: Connection, client_id: str, transaction_id: int | None, tag: str | None, times: Iterable[datetime]
-) -> tuple[Transaction | None, IdTag | None, Known]:
+    connection: Connection,
+    client_id: str,
+    transaction_id: int | None,
+    tag: str | None,
+    times: Iterable[datetime],
+    now: datetime,
+) -> tuple[Transaction | None, TagFacts | None, Known]:
     """Return what a stop has to know: its transaction where that does not run, its tag, and readings that came before."""
     return (
         transaction(connection, client_id, transaction_id) if transaction_id is not None else None,
-        id_tag(connection, tag) if tag is not None else None,
+        tag_facts(connection, tag, now) if tag is not None else None,
         known_readings(connection, client_id, times),
     )
 
@@ -155,6 +177,28 @@ def readings_context(
         transaction(connection, client_id, transaction_id) if transaction_id is not None else None,
         known_readings(connection, client_id, times),
     )
+
+
+def transaction_of_any(connection: Connection, transaction_id: int) -> Transaction | None:
+    """Return a transaction, whichever charge point's it is."""
+    row = connection.execute(TRANSACTIONS.where(transactions.c.transaction_id == transaction_id)).one_or_none()
+    return None if row is None else _as(Transaction, row)
+
+
+def reservations_over(connection: Connection, gateway_id: str, now: datetime) -> list[str]:
+    """Return the charge points that have reservations whose time is over, but for those that other daemons hold."""
+    elsewhere = and_(charge_points.c.connected_since.is_not(None), charge_points.c.gateway_id != gateway_id)
+    query = (
+        select(reservations.c.client_id)
+        .distinct()
+        .outerjoin(charge_points, charge_points.c.client_id == reservations.c.client_id)
+        .where(
+            reservations.c.status == "ACTIVE",
+            reservations.c.expiry_date <= now,
+            or_(charge_points.c.client_id.is_(None), not_(elsewhere)),
+        )
+    )
+    return list(connection.execute(query).scalars())
 
 
 def held_by(connection: Connection, gateway_id: str) -> list[str]:

@@ -17,6 +17,7 @@ from csms.ledger.state import (
     ConfigurationKey,
     Connector,
     MeterProgress,
+    Provisioned,
     Reading,
     Record,
     Reservation,
@@ -109,6 +110,7 @@ class Statements:
 
         self._of_change: dict[type[Change], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
+            Provisioned: bulk_upsert(tables.charge_points, Provisioned),
             Connector: bulk_upsert(tables.connectors, Connector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
             MeterProgress: bulk_upsert(tables.meters, MeterProgress),
@@ -157,7 +159,7 @@ def _key(change: Change) -> object:
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey):
         return change.client_id, change.key
-    return change.client_id if isinstance(change, ChargePoint) else id(change)
+    return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 
 def _logged(event: business.BusinessEvent, position: int) -> LoggedEvent:

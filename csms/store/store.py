@@ -16,6 +16,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from csms.ledger.decision import Decision
+from csms.ledger.state import ChargePointState, Registration
 from csms.store import queries, tables
 from csms.store.database import Durability, reading_engine, writing_engine
 from csms.store.errors import StoreBroken, StoreError, StoreUnavailable
@@ -23,7 +24,7 @@ from csms.store.event_log import EventLogReader, LoggedEvent
 from csms.store.ownership import Lease, gateway_lease, relay_lease
 from csms.store.schema import bring_up_to_date
 from csms.store.tail import Tail
-from csms.store.writer import GroupCommitWriter, unavailable
+from csms.store.writer import GroupCommitWriter, Ruling, unavailable
 
 Result = TypeVar("Result")
 _READERS = 2
@@ -134,6 +135,17 @@ class Store:
     def commit(self, decision: Decision[Any]) -> Deferred[None]:
         """Commit a decision; fails with `StoreUnavailable` where it did not happen."""
         return self.writer.submit(decision)
+
+    def decide(
+        self, client_id: str, registration: Registration, rule: Callable[[ChargePointState], Decision[Result]]
+    ) -> Deferred[Result]:
+        """Decide on a charge point that no session holds, from what stands in the database in the same commit.
+
+        An unknown one is made with ``registration``. Fires with the decision's answer.
+        """
+        return self.writer.submit(
+            Ruling(lambda connection: rule(queries.state_of(connection, client_id, registration)))
+        )
 
     def write(self, job: Callable[[Connection], Result]) -> Deferred[Result]:
         """Have a function write in the next commit, on the writer's thread."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, bindparam, func, or_
+from sqlalchemy import ColumnElement, Insert, Table, bindparam, func, literal_column, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from csms.store.tables import charge_points, event_sequences
+from csms.ledger.state import Provisioned
+from csms.store.tables import charge_points, event_sequences, reservations
+
+_REJECTED: ColumnElement[str] = literal_column("'REJECTED'")
+_OF_THE_OPERATOR = [name for name in Provisioned.__struct_fields__ if name != "client_id"]
 
 
 def upsert(table: Table, dialect: str, columns: Iterable[str]) -> Insert:
     """Return an insert of these columns that updates the row where its key is there already.
 
     Where several daemons share a database, a charge point may have moved to another one: what the old daemon says of it
-    late neither takes it offline there nor takes its sequence back.
+    late neither takes it offline there nor takes its sequence back. What the operator set for it only he changes.
     """
     dialect_insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     names = list(columns)
@@ -27,7 +31,12 @@ def upsert(table: Table, dialect: str, columns: Iterable[str]) -> Insert:
     if table is event_sequences:
         larger = func.greatest if dialect == "postgresql" else func.max
         updated["sequence"] = larger(table.c.sequence, excluded.sequence)
-    if table is charge_points:
+    if table is reservations:
+        # A reservation that is refused must not take the place of what its id meant before.
+        where = or_(excluded.status != _REJECTED, table.c.status == _REJECTED)
+    if table is charge_points and "connected_since" in updated:
+        for name in _OF_THE_OPERATOR:
+            del updated[name]
         where = or_(
             table.c.gateway_id == excluded.gateway_id,
             table.c.connected_since.is_(None),

@@ -12,6 +12,7 @@ from threading import Event
 from typing import Any
 
 from attrs import define
+from msgspec import Struct
 from sqlalchemy import Connection, Engine, bindparam, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from twisted.internet.defer import Deferred
@@ -38,7 +39,14 @@ _BROKEN = ("disk I/O error", "malformed")
 """What SQLite says when it must not be trusted any more."""
 _log = Logger()
 
-Job = Decision[Any] | Callable[[Connection], Any]
+
+class Ruling(Struct, frozen=True):
+    """A decision that is made of what stands in the database when it is committed."""
+
+    decide: Callable[[Connection], Decision[Any]]
+
+
+Job = Decision[Any] | Ruling | Callable[[Connection], Any]
 
 
 @define(eq=False)
@@ -168,7 +176,12 @@ class GroupCommitWriter:
             decisions = [entry.job for entry in group if isinstance(entry.job, Decision)]
             events = self._statements.execute(connection, decisions, self._first_position)
             for entry in group:
-                if not isinstance(entry.job, Decision):
+                if isinstance(entry.job, Ruling):
+                    self._first_position(0)  # its lock: of several daemons on a database one decides at a time
+                    decision = entry.job.decide(connection)
+                    events += self._statements.execute(connection, [decision], self._first_position)
+                    entry.outcome = decision.answer
+                elif not isinstance(entry.job, Decision):
                     entry.outcome = entry.job(connection)
         return events
 

@@ -3,7 +3,7 @@
 import pytest
 from twisted.python.failure import Failure
 
-from csms.chargepoint.session import CallTimedOut, ConnectionGone
+from csms.chargepoint.outcomes import CallTimedOut, ConnectionLost, NotConnected
 from csms.ocppj.frames import CallError, CallResult
 from tests.chargepoint.desk import STATUS, Desk
 
@@ -72,10 +72,10 @@ def test_the_time_of_a_queued_call_runs_from_when_it_is_sent(desk):
 def test_the_connection_goes(desk):
     first, second = _call(desk, "a"), _call(desk, "b")
     desk.session.closed("gone")
-    for results in (first, second):
-        results[0].trap(ConnectionGone)
+    first[0].trap(ConnectionLost)
+    second[0].trap(NotConnected)
     assert desk.clock.getDelayedCalls() == []
-    with pytest.raises(ConnectionGone):
+    with pytest.raises(NotConnected):
         desk.session.call("Reset", {}, "c", 30)
 
 

@@ -26,6 +26,8 @@ def variable(name: str, **members: Any) -> dict[str, Any]:
         ("ChangeConfiguration", {"key": "AuthorizationKey", "value": SECRET}),
         ("ChangeConfiguration", {"key": "VendorWifiPSK", "value": SECRET}),
         ("ChangeConfiguration", {"key": "ftp.Password", "value": SECRET}),
+        ("ChangeConfiguration", {"key": "Vendor_Api-Key", "value": SECRET}),
+        ("ChangeConfiguration", {"key": "SimPinCode", "value": SECRET}),
         ("SetVariables", {"setVariableData": [variable("BasicAuthPassword", attributeValue=SECRET)]}),
         ("NotifyReport", {"reportData": [variable("basicauthpassword", variableAttribute=[{"value": SECRET}])]}),
         ("NotifyEvent", {"eventData": [variable("BasicAuthPassword", actualValue=SECRET)]}),

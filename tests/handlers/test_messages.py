@@ -43,8 +43,8 @@ TABLE = [
         {"status": "UnknownVendorId"},
         (Record,),
     ),
-    Row("1.6 §4.4", "DiagnosticsStatusNotification", {"status": "Uploaded"}, {}, (Record,)),
-    Row("1.6 §4.5", "FirmwareStatusNotification", {"status": "Installed"}, {}, (Record,)),
+    Row("1.6 §4.4", "DiagnosticsStatusNotification", {"status": "Uploaded"}, {}, (Record,), ("diagnostics_status",)),
+    Row("1.6 §4.5", "FirmwareStatusNotification", {"status": "Installed"}, {}, (Record,), ("firmware_status",)),
     Row("1.6 §4.6", "Heartbeat", {}, {"currentTime": "2026-03-01T12:00:01.000Z"}),
     Row(
         "1.6 §4.7 outside a transaction",
@@ -123,7 +123,12 @@ TABLE = [
     ),
     Row("security whitepaper A02, §5.17", "SignCertificate", {"csr": "PEM"}, {"status": "Rejected"}, (Record,)),
     Row(
-        "security whitepaper N01, §5.13", "LogStatusNotification", {"status": "Uploaded", "requestId": 1}, {}, (Record,)
+        "security whitepaper N01, §5.13",
+        "LogStatusNotification",
+        {"status": "Uploaded", "requestId": 1},
+        {},
+        (Record,),
+        ("diagnostics_status",),
     ),
     Row(
         "security whitepaper L01, §5.19",
@@ -131,6 +136,7 @@ TABLE = [
         {"status": "Installed", "requestId": 1},
         {},
         (Record,),
+        ("firmware_status",),
     ),
 ]
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from csms.handlers.request import Request
 from csms.handlers.v16.values import instant
-from csms.ledger.metering import MeterValue, Sample, meter_value
+from csms.ledger.metering import MeterValue, Sample, meter_value, scaled_meter_value
 
 _FIELDS = {field.name: field.encode_name for field in msgspec.structs.fields(Sample)}
 
@@ -26,8 +26,14 @@ _WireMeterValues = list[_WireMeterValue]
 def meter_values(request: Request, members: Sequence[dict[str, Any]]) -> list[MeterValue]:
     """Read the ``meterValue`` or ``transactionData`` member of a message, as it is on the wire."""
     values = []
+    factor = request.state.charge_point.meter_factor
     for wire in _convert(members):
-        value = meter_value(instant(request, wire.timestamp), wire.sampled_value)
+        at = instant(request, wire.timestamp)
+        value = (
+            meter_value(at, wire.sampled_value)
+            if factor is None
+            else scaled_meter_value(at, wire.sampled_value, factor)
+        )
         if value.contents.dropped:
             request.deviations.append(f"sampledValue: {value.contents.dropped} values are no numbers")
         values.append(value)

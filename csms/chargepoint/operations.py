@@ -1,0 +1,72 @@
+"""What operators can do, made together once; the faces of the daemon (HTTP, MQTT) are given its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+
+from csms.chargepoint.arrival import Arrival
+from csms.chargepoint.commands import Commands
+from csms.chargepoint.provisioning import Provisioning
+from csms.chargepoint.registry import Registry
+from csms.chargepoint.shared import Shared
+from csms.chargepoint.transactions import Transactions
+from csms.handlers.command_set import CommandSet
+from csms.ledger import reservations
+from csms.ledger.cost import Tariff
+from csms.ocppj.versions import Version
+from csms.store import queries
+
+EXPIRE_EVERY_S = 5.0
+SWEEP_EVERY_S = 30.0
+
+
+@frozen(eq=False)
+class Operations:
+    """See the module."""
+
+    commands: Commands
+    provisioning: Provisioning
+    transactions: Transactions
+    _shared: Shared
+    _registry: Registry
+
+    @classmethod
+    def of(
+        cls,
+        shared: Shared,
+        registry: Registry,
+        command_sets: Mapping[Version, CommandSet],
+        new_message_id: Callable[[], str],
+        tariff: Tariff,
+    ) -> Operations:
+        """Make the operations, and let them hear of the charge points that arrive."""
+        commands = Commands(shared, registry, command_sets, new_message_id)
+        arrival = Arrival(shared, registry, commands)
+        shared.on_ready.append(commands.ready)
+        shared.on_booted.append(arrival.booted)
+        return cls(
+            commands,
+            Provisioning(shared, registry),
+            Transactions(shared, registry, tariff),
+            shared,
+            registry,
+        )
+
+    @property
+    def jobs(self) -> Sequence[tuple[float, Callable[[], Deferred[None]]]]:
+        """What has to be done again and again: seconds, and the job."""
+        return (
+            (EXPIRE_EVERY_S, lambda: Deferred.fromCoroutine(self.expire_reservations())),
+            (SWEEP_EVERY_S, lambda: Deferred.fromCoroutine(self.commands.sweep())),
+        )
+
+    async def expire_reservations(self) -> None:
+        """End the reservations whose time is over, also of charge points that are offline."""
+        shared = self._shared
+        if not shared.ledger.available:
+            return
+        for client_id in await shared.ledger.read(queries.reservations_over, shared.gateway_id, shared.now()):
+            await self._registry.decide(client_id, reservations.expire)

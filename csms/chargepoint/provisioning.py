@@ -1,0 +1,114 @@
+"""What the operator sets for charge points, through one door: where one is connected its session has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from msgspec import UNSET
+
+from csms.chargepoint.presence import SessionLeft
+from csms.chargepoint.registry import Registry
+from csms.chargepoint.shared import Shared
+from csms.chargepoint.transport import CLOSE_POLICY
+from csms.ledger import provisioning as rules
+from csms.ledger.configuration import is_secret
+from csms.ledger.cost import Tariff
+from csms.ledger.provisioning import Provision
+from csms.ledger.state import ChargePoint
+from csms.store import provisioning as store
+from csms.store import queries
+from csms.store.configuration import Scope, delete_wanted, put_wanted, wanted_by
+
+_LONGEST_KEY = 50
+_LONGEST_VALUE = 500
+_DELETED = "deleted by the operator"
+
+
+class UnknownTariff(LookupError):
+    """There is no such tariff."""
+
+
+class Provisioning:
+    """The operator's settings for charge points, and tariffs."""
+
+    def __init__(self, shared: Shared, registry: Registry) -> None:
+        self._shared = shared
+        self._registry = registry
+
+    async def put(self, client_id: str, changes: Provision) -> ChargePoint:
+        """Change a charge point, or make one, and return it as it is then.
+
+        :raises UnknownTariff: there is no such tariff.
+        :raises ValueError: a value is out of its range; the message names it.
+        :raises StoreError: the ledger is away.
+        """
+        factor, tariff_id = changes.meter_factor, changes.tariff_id
+        if factor is not UNSET and factor is not None and not (factor.is_finite() and factor > 0):
+            raise ValueError("meter_factor: allowed is a number above 0")
+        tariff = None
+        if tariff_id is not UNSET and tariff_id is not None:
+            tariff = await self._shared.ledger.read(queries.tariff, tariff_id)
+            if tariff is None:
+                raise UnknownTariff(tariff_id)
+        charge_point: ChargePoint = await self._registry.decide(
+            client_id, lambda state, context: rules.provision(state, context, changes, tariff)
+        )
+        return charge_point
+
+    async def delete(self, client_id: str) -> bool:
+        """Forget a charge point, whose socket is closed; tell whether it was known.
+
+        Its transactions stay. Where unknown charge points are accepted it is let in again, as a new one.
+        """
+        while (session := await self._registry.settled(client_id)) is not None:
+            session.close(CLOSE_POLICY, _DELETED)
+            await self._registry.discard(session, _DELETED)
+        deleted: bool = await self._registry.keep_away(
+            client_id, lambda: self._shared.ledger.write(partial(store.delete_charge_point, client_id=client_id))
+        )
+        return deleted
+
+    async def put_tariff(self, tariff_id: str, tariff: Tariff) -> None:
+        """Write a tariff; sessions that end from now on cost by it."""
+        await self._shared.ledger.write(partial(store.put_tariff, tariff_id=tariff_id, tariff=tariff))
+        await self._retariff(tariff_id, tariff)
+
+    async def delete_tariff(self, tariff_id: str) -> bool:
+        """Delete a tariff; tell whether there was one. Charge points that had it have the default from then on."""
+        deleted: bool = await self._shared.ledger.write(partial(store.delete_tariff, tariff_id=tariff_id))
+        await self._retariff(tariff_id, None)
+        return deleted
+
+    async def put_wanted(self, scope: Scope, name: str, wanted: Mapping[str, str]) -> None:
+        """Say which configuration a charge point, or those of a group, are to have; set when they boot.
+
+        :raises ValueError: a key or a value is out of its range, or a secret; the message names it.
+        """
+        for key, value in wanted.items():
+            if not 0 < len(key) <= _LONGEST_KEY:
+                raise ValueError(f"{key[:60]!r}: allowed are keys of 1 to {_LONGEST_KEY} characters")
+            if len(value) > _LONGEST_VALUE:
+                raise ValueError(f"{key}: allowed are values of up to {_LONGEST_VALUE} characters")
+            if is_secret(key):
+                raise ValueError(f"{key}: a secret is not kept; send it by ChangeConfiguration")
+        if len({key.casefold() for key in wanted}) != len(wanted):
+            raise ValueError("a key is there twice: keys are the same in any case")
+        await self._shared.ledger.write(partial(put_wanted, scope=scope, name=name, wanted=wanted))
+
+    async def delete_wanted(self, scope: Scope, name: str) -> bool:
+        """Want nothing any more; tell whether there was anything. What charge points have stays as it is."""
+        deleted: bool = await self._shared.ledger.write(partial(delete_wanted, scope=scope, name=name))
+        return deleted
+
+    async def wanted(self, scope: Scope, name: str) -> dict[str, str]:
+        """Return which configuration a charge point, or those of a group, are to have."""
+        found: dict[str, str] = await self._shared.ledger.read(wanted_by, scope, name)
+        return found
+
+    async def _retariff(self, tariff_id: str, tariff: Tariff | None) -> None:
+        for session in self._registry:
+            try:
+                await session.decide(lambda state, _context: rules.retariff(state, tariff_id, tariff))
+            except SessionLeft:
+                continue  # it reads its tariff when it comes again

@@ -1,0 +1,40 @@
+"""What a central system can send in one OCPP version, and what the ledger learns from the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from csms.ledger.decision import Context, Decision
+from csms.ledger.state import ChargePointState
+
+Payload = dict[str, Any]
+
+
+@frozen(eq=False)
+class Learner:
+    """What follows for the ledger from the answer to a CALL of ours.
+
+    ``rule(state, context, request, response, known) -> Decision``. It must bear any response: charge points leave members
+    out. ``known`` is what ``query(connection, client_id)`` said before, None without a query.
+    """
+
+    rule: Callable[..., Decision[Any]]
+    query: Callable[..., Any] | None = None
+
+
+def learner(rule: Callable[[ChargePointState, Context, Payload, Payload], Decision[Any]]) -> Learner:
+    """Return a learner that needs nothing but the state and the two payloads."""
+    return Learner(lambda state, context, request, response, _known: rule(state, context, request, response))
+
+
+@frozen(eq=False)
+class CommandSet:
+    """The commands of one version; an action without a learner needs no code of its own."""
+
+    actions: frozenset[str]
+    learners: Mapping[str, Learner]
+    not_while_pending: frozenset[str]
+    """What must not be sent to a charge point whose registration is Pending."""

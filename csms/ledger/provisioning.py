@@ -1,0 +1,55 @@
+"""What the operator sets for one charge point."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec.structs import replace
+
+from csms.ledger.cost import Tariff
+from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.state import ChargePoint, ChargePointState, Provisioned, Registration
+
+
+class Provision(Struct, frozen=True, kw_only=True):
+    """Changes to a charge point's settings; what is `UNSET` stays, None goes back to the default."""
+
+    registration: Registration | UnsetType = UNSET
+    """Takes effect with the next BootNotification."""
+    validation: Literal["strict", "tolerant", "off"] | UnsetType | None = UNSET
+    allow_no_subprotocol: bool | UnsetType = UNSET
+    tariff_id: str | UnsetType | None = UNSET
+    meter_factor: Decimal | UnsetType | None = UNSET
+    group_name: str | UnsetType | None = UNSET
+
+
+def provision(
+    state: ChargePointState, context: Context, changes: Provision, tariff: Tariff | None
+) -> Decision[ChargePoint]:
+    """Take the operator's changes; ``tariff`` is the one that they name."""
+    given = {name: value for name, value in structs.asdict(changes).items() if value is not UNSET}
+    charge_point = replace(state.charge_point, **given)
+    draft = Draft(
+        replace(state, charge_point=charge_point, tariff=tariff if "tariff_id" in given else state.tariff), context
+    )
+    draft.change(
+        Provisioned(
+            client_id=charge_point.client_id,
+            registration=charge_point.registration,
+            validation=charge_point.validation,
+            allow_no_subprotocol=charge_point.allow_no_subprotocol,
+            tariff_id=charge_point.tariff_id,
+            meter_factor=charge_point.meter_factor,
+            group_name=charge_point.group_name,
+        )
+    )
+    return draft.decide(charge_point)
+
+
+def retariff(state: ChargePointState, tariff_id: str, tariff: Tariff | None) -> Decision[None]:
+    """A tariff is another one, or gone."""
+    if state.charge_point.tariff_id != tariff_id:
+        return Decision(None, state)
+    return Decision(None, replace(state, tariff=tariff))
