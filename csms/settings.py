@@ -186,6 +186,19 @@ class Ledger(Section):
     records_retention: Seconds = 90 * 86400
 
 
+def _none_or_enough(value: int) -> int:
+    if 0 < value < 16384:
+        raise ValueError("allowed are 0, which switches it off, and 16384 or more")
+    return value
+
+
+class Messages(Section):
+    """The raw log: the last messages of each charge point."""
+
+    retention: Seconds = 7 * 86400
+    bytes_per_chargepoint: Annotated[int, Field(ge=0, le=1024**3), AfterValidator(_none_or_enough)] = 256 * 1024
+
+
 class Authority(Section):
     """A web service that is asked about id tags that are unknown here."""
 
@@ -241,6 +254,7 @@ class Settings(BaseSettings):
     billing: Billing = Billing()
     events: Events = Events()
     ledger: Ledger = Ledger()
+    messages: Messages = Messages()
     authority: Authority = Authority()
     limits: Limits = Limits()
     gateway: Gateway = Field(default_factory=Gateway)

@@ -177,6 +177,10 @@ class Store:
         version = self._tags.version
         return self.read(tag_facts, tag, now, running_here).addCallback(self._tags.keep, tag, version, now)
 
+    def compute(self, function: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
+        """Have a function that needs no database run on a reader's thread."""
+        return deferToThreadPool(self._reactor, self._readers, function, *arguments)
+
     def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         try:
             with self._readable().connect() as connection:

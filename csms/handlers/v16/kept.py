@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocpp.v16.enums import Action
 
-from csms.events.protocol import without_secrets
+from csms.events.redaction import without_secrets
 from csms.handlers.command_set import Learner, Payload, learner
 from csms.ledger import chargepoints
 from csms.ledger.decision import Context, Decision
