@@ -15,7 +15,7 @@ from csms.mqtt.feed import IDLE_S, Link, Unpublishable
 _log = Logger()
 _MAX_QUEUED = 10_000
 _MAX_QUEUED_BYTES = 32 * 1024 * 1024
-_BATCH = 100
+_BATCH = 500
 _SECONDS_BETWEEN_COMPLAINTS = 60
 
 
