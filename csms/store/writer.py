@@ -33,9 +33,11 @@ _MAX_GROUP = 256
 _PROBE_S = 1.0
 _IDLE_PROBE_S = 10.0
 """How often an idle ledger is asked whether it can still be written, so that /ready tells the truth."""
-_REST_S = 0.008
-"""After a commit that took more than one job the writer rests: under load a commit takes more with it, and an idle ledger
-commits at once. Many small commits cost more than their writes: each makes all threads wait for one another."""
+_REST_S_PER_JOB = 0.0003
+_LONGEST_REST_S = 0.025
+"""After a commit that took more than one job the writer rests, the longer the more it took: under load a commit takes more
+with it, and an idle ledger commits at once. Many small commits cost more than their writes: each writes the pages that it
+shares with others anew, and makes all threads wait for one another."""
 _BROKEN = ("disk I/O error", "malformed")
 """What SQLite says when it must not be trusted any more."""
 _log = Logger()
@@ -142,7 +144,8 @@ class GroupCommitWriter:
                     break
             if group:
                 self._commit_group(group)
-                self._rest_until = self._monotonic() + _REST_S if len(group) > 1 else 0.0
+                rest_s = min(_REST_S_PER_JOB * len(group), _LONGEST_REST_S) if len(group) > 1 else 0.0
+                self._rest_until = self._monotonic() + rest_s
         self._disconnect()
 
     def _rest(self) -> None:
