@@ -231,6 +231,7 @@ class Daemon(Service):
             (retention.prune_events, self._retention.events_s),
             (retention.prune_readings, self._retention.readings_s),
             (retention.prune_records, self._retention.records_s),
+            (retention.prune_meters, 0.0),
         ):
             before = now - timedelta(seconds=seconds)
             for _ in range(_MOST_BATCHES):

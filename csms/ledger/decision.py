@@ -19,13 +19,14 @@ from csms.ledger.state import (
     ChargePointState,
     ConfigurationKey,
     Connector,
+    MeterProgress,
     Reading,
     Record,
     Reservation,
     Transaction,
 )
 
-Change = ChargePoint | Connector | Transaction | Reading | Record | Reservation | ConfigurationKey
+Change = ChargePoint | Connector | Transaction | MeterProgress | Reading | Record | Reservation | ConfigurationKey
 Answer = TypeVar("Answer")
 
 

@@ -22,6 +22,10 @@ INTERVAL = "Energy.Active.Import.Interval"
 POWER = "Power.Active.Import"
 BEGIN = "Transaction.Begin"
 
+_Value = tuple[Decimal, int | float]
+"""A value in its base unit, and as it is published."""
+_MAX_SHAPES = 512
+_LONGEST_REMEMBERED_SHAPE = 8192
 _LARGEST = Decimal(10) ** 13
 _LONGEST_NUMBER = 40
 _NOWHERE = "?"
@@ -94,58 +98,90 @@ def meter_value(instant: Instant, samples: list[Sample]) -> MeterValue:
     return MeterValue(instant, samples, _digest(samples, instant.at))
 
 
-class _Group:
-    """The values of one measurand at one location in one context, in its base unit."""
+class _Group(Struct, gc=False):
+    """The samples of one measurand at one location in one context: what they are is the same in each message.
 
-    __slots__ = ("in_kilo", "phases", "plain", "sample", "unit")
+    ``plain`` and ``phases`` are places in the list of samples, the latest where one is there twice.
+    """
 
-    def __init__(self, sample: Sample, unit: str, *, in_kilo: bool) -> None:
-        self.sample = sample
-        self.unit = unit
-        self.in_kilo = in_kilo
-        self.plain: Decimal | None = None
-        self.phases: dict[str, Decimal] | None = None
-
-    def over_phases(self, name: str) -> Decimal:
-        """Return the value over all phases: the unphased one wins; line-to-line never mixes with line-to-neutral."""
-        phases = self.phases or {}
-        if len(phases) == 1:
-            return next(iter(phases.values()))
-        for names in (_LINES, _TO_NEUTRAL):
-            values = [phases[phase] for phase in names if phase in phases]
-            if values:
-                return sum(values, Decimal(0)) if name.startswith(_SUMMED) else _mean(values)
-        return _mean([phases[phase] for phase in _LINE_TO_LINE if phase in phases] or list(phases.values()))
+    measurand: str
+    published: str
+    is_plain: bool
+    unit: str
+    exponent: int | None
+    """The power of ten from the unit as sent to the base unit; None: not published in kilo."""
+    context: str | None
+    location: str | None
+    plain: int | None = None
+    phases: dict[str, int] = {}
 
 
-def _digest(samples: Iterable[Sample], at: datetime) -> Digest:
-    groups: dict[tuple[str, str | None, str | None], _Group] = {}
-    signed: list[SignedValue] = []
+class _Shape(Struct, gc=False):
+    """What the samples of a message mean, but for their values."""
+
+    groups: list[_Group]
+    exponents: list[int | None]
+    """Of each sample."""
+    signed: list[int]
+    """The places of signed values."""
+
+
+_shapes: dict[tuple[tuple[str | None, ...], ...], _Shape] = {}
+
+
+def _digest(samples: list[Sample], at: datetime) -> Digest:
+    shape = _shape(samples)
+    values = [_read(sample.value, exponent) for sample, exponent in zip(samples, shape.exponents, strict=True)]
     dropped = 0
-    for sample in samples:
-        if sample.format == "SignedData":
-            signed.append(_signed(sample, at))
-            continue
-        value = _number(sample.value)
-        if value is None:
-            dropped += 1
-            continue
+    if shape.signed or None in values:
+        signed = [_signed(samples[place], at) for place in shape.signed]
+        numbers = [place for place, value in enumerate(values) if value is not None and place not in shape.signed]
+        dropped = len(samples) - len(signed) - len(numbers)
+        shape, values = _shape([samples[place] for place in numbers]), [values[place] for place in numbers]
+    else:
+        signed = []
+    return _summarise(shape, values, signed, dropped)  # type: ignore[arg-type]
+
+
+def _shape(samples: list[Sample]) -> _Shape:
+    """Return the shape of a message; a charge point's messages are nearly all of one or two shapes."""
+    key = tuple([(s.measurand, s.unit, s.phase, s.context, s.location, s.format) for s in samples])
+    shape = _shapes.get(key)
+    if shape is None:
+        shape = _find_shape(samples)
+        if sum(len(text) for texts in key for text in texts if text) <= _LONGEST_REMEMBERED_SHAPE:
+            if len(_shapes) >= _MAX_SHAPES:
+                _shapes.clear()
+            _shapes[key] = shape
+    return shape
+
+
+def _find_shape(samples: list[Sample]) -> _Shape:
+    groups: dict[tuple[str, str | None, str | None], _Group] = {}
+    exponents: list[int | None] = []
+    signed: list[int] = []
+    for place, sample in enumerate(samples):
         name, location = sample.measurand or REGISTER, sample.location
         unit, exponent = _unit(name, sample.unit)
-        if exponent:
-            value = value.scaleb(exponent)
+        exponents.append(exponent)
+        if sample.format == "SignedData":
+            signed.append(place)
+            continue
         key = (name, None if location == "Outlet" else location, sample.context)
         group = groups.get(key)
         if group is None:
-            group = groups[key] = _Group(sample, unit, in_kilo=exponent is not None)
-        phase = sample.phase
-        if phase is None:
-            group.plain = value
-        elif group.phases is None:
-            group.phases = {phase: value}
+            group = groups[key] = _Group(
+                name, name, is_plain=True, unit=unit, exponent=exponent, context=sample.context, location=location
+            )
+        if sample.phase is None:
+            group.plain = place
         else:
-            group.phases[phase] = value
-    return _summarise(groups, signed, dropped)
+            group.phases = {**group.phases, sample.phase: place}
+    plain_location = _plain_locations(groups)
+    for (name, location, _context), group in groups.items():
+        if location != plain_location[name]:
+            group.is_plain, group.published = False, f"{name}@{location}"
+    return _Shape(list(groups.values()), exponents, signed)
 
 
 def _signed(sample: Sample, at: datetime) -> SignedValue:
@@ -154,28 +190,45 @@ def _signed(sample: Sample, at: datetime) -> SignedValue:
     )
 
 
-def _summarise(
-    groups: dict[tuple[str, str | None, str | None], _Group], signed: list[SignedValue], dropped: int
-) -> Digest:
+def _summarise(shape: _Shape, values: list[_Value], signed: list[SignedValue], dropped: int) -> Digest:
     measurands: dict[str, Measurement] = {}
     registers: list[tuple[str | None, Decimal]] = []
     intervals: list[tuple[str | None, Decimal]] = []
-    plain_location = _plain_locations(groups)
-    for (name, location, context), group in groups.items():
-        value = group.plain
-        if value is None:
-            value = group.over_phases(name)
-        is_plain = location == plain_location[name]
-        if is_plain and group.in_kilo:
-            if name == REGISTER:
+    for group in shape.groups:
+        phases, context = group.phases, group.context
+        if group.plain is not None:
+            value, published = values[group.plain]
+        elif len(phases) == 1:
+            value, published = values[next(iter(phases.values()))]
+        else:
+            value = _over_phases(group, values)
+            published = number(value) if group.exponent is None else kilo(value)
+        if group.is_plain and group.exponent is not None:
+            if group.measurand == REGISTER:
                 registers.append((context, value))
-            elif name == INTERVAL:
+            elif group.measurand == INTERVAL:
                 intervals.append((context, value))
-        published = name if is_plain else f"{name}@{location}"
         # Of several contexts at one time the later one is published; Transaction.Begin is no progress and gives way.
-        if published not in measurands or context != BEGIN:
-            measurands[published] = _measurement(group, value)
+        if context != BEGIN or group.published not in measurands:
+            measurands[group.published] = Measurement(
+                value=published,
+                unit=group.unit,
+                context=context or UNSET,
+                location=group.location or UNSET,
+                phase=next(iter(phases)) if len(phases) == 1 and group.plain is None else UNSET,
+                phases={phase: values[place][1] for phase, place in phases.items()} if phases else UNSET,
+            )
     return Digest(measurands, registers, intervals, signed, dropped)
+
+
+def _over_phases(group: _Group, values: list[_Value]) -> Decimal:
+    """Return the value over all phases: line-to-line never mixes with line-to-neutral."""
+    phases = {phase: values[place][0] for phase, place in group.phases.items()}
+    for names in (_LINES, _TO_NEUTRAL):
+        found = [phases[phase] for phase in names if phase in phases]
+        if found:
+            return sum(found, Decimal(0)) if group.measurand.startswith(_SUMMED) else _mean(found)
+    return _mean([phases[phase] for phase in _LINE_TO_LINE if phase in phases] or list(phases.values()))
 
 
 def _plain_locations(groups: Iterable[tuple[str, str | None, str | None]]) -> dict[str, str | None]:
@@ -187,19 +240,6 @@ def _plain_locations(groups: Iterable[tuple[str, str | None, str | None]]) -> di
         elif plain[name] != location and plain[name] is not None:
             plain[name] = _NOWHERE
     return plain
-
-
-def _measurement(group: _Group, value: Decimal) -> Measurement:
-    publish = kilo if group.in_kilo else number
-    phases, sample = group.phases, group.sample
-    return Measurement(
-        value=publish(value),
-        unit=group.unit,
-        context=sample.context or UNSET,
-        location=sample.location or UNSET,
-        phase=UNSET if phases is None or len(phases) > 1 or group.plain is not None else next(iter(phases)),
-        phases=UNSET if phases is None else {phase: publish(item) for phase, item in phases.items()},
-    )
 
 
 @lru_cache(maxsize=1024)
@@ -218,18 +258,29 @@ def _default_unit(name: str) -> str:
     return _DEFAULT_UNITS.get(name.partition(".")[0], "")
 
 
-def _number(text: str) -> Decimal | None:
-    """Return a text as an exact decimal, None where it is no finite number of a size that a meter could show."""
+def _read(text: str, exponent: int | None) -> _Value | None:
+    """Return a text as an exact decimal in its base unit and as it is published, None where it is no number."""
+    return _number(text, exponent) if len(text) <= _LONGEST_NUMBER else None
+
+
+@lru_cache(maxsize=2048)
+def _number(text: str, exponent: int | None) -> _Value | None:
+    """As `_read`. Only what is finite and of a size that a meter could show is a number."""
     try:
         value = Decimal(text)
         # A NaN raises when it is compared.
-        plausible = -_LARGEST <= value <= _LARGEST and len(text) <= _LONGEST_NUMBER and "_" not in text
+        plausible = -_LARGEST <= value <= _LARGEST and "_" not in text
         if "e" in text or "E" in text:
             # A million decimals are short to write and long to keep.
             plausible = plausible and int(value.as_tuple().exponent) >= -_MOST_DECIMALS
     except InvalidOperation:
         return None
-    return value if plausible else None
+    if not plausible:
+        return None
+    if exponent is None:
+        return value, number(value)
+    value = value.scaleb(exponent) if exponent else value
+    return value, kilo(value)
 
 
 def _mean(values: list[Decimal]) -> Decimal:

@@ -14,7 +14,7 @@ from csms.events.business import MeterReading, SignedValue
 from csms.ledger import energy
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.metering import POWER, REGISTER, Digest, MeterValue
-from csms.ledger.state import ChargePointState, Reading, Transaction
+from csms.ledger.state import ChargePointState, MeterProgress, Reading, Transaction
 
 Known = frozenset[tuple[int, datetime, bytes]]
 """Readings that are stored already, by connector, time and samples."""
@@ -60,7 +60,7 @@ def _take(
 ) -> None:
     after = take_readings(draft, context.now, connector_id, owner, readings, known)
     if after is not None and after is not owner and after.status == "active":
-        draft.change(after)
+        draft.change(MeterProgress(after.transaction_id, after.meter, after.signed))
         draft.state = replace(draft.state, running={**draft.state.running, after.transaction_id: after})
 
 

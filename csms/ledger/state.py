@@ -89,6 +89,14 @@ class Transaction(Struct, frozen=True, kw_only=True):
     signed: tuple[SignedValue, ...] = ()
 
 
+class MeterProgress(Struct, frozen=True, gc=False):
+    """How far a running transaction has come by its readings."""
+
+    transaction_id: int
+    meter: EnergyMeter
+    signed: tuple[SignedValue, ...]
+
+
 class Reservation(Struct, frozen=True, kw_only=True):
     """A reservation of a connector (OCPP 1.6 §5.13); connector 0 is any."""
 

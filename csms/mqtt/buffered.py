@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from typing import Any
 
 _READ_BYTES = 64 * 1024
@@ -30,6 +31,22 @@ class BufferedSocket:
         self._read_at = start + size
         return self._received[start : start + size]
 
+    def read_ahead(self) -> tuple[bytes, int]:
+        """Return what was received and where in it the next `recv` begins, after asking the kernel once; see `skip_to`."""
+        if self._read_at >= len(self._received):
+            self._received, self._read_at = b"", 0
+        # A connection that is gone says so again, to `recv`.
+        with suppress(OSError):
+            more = self._connection.recv(_READ_BYTES)
+            if more:
+                self._received = self._received[self._read_at :] + more
+                self._read_at = 0
+        return self._received, self._read_at
+
+    def skip_to(self, place: int) -> None:
+        """Have the next `recv` begin at a place in what `read_ahead` returned."""
+        self._read_at = place
+
     def pending(self) -> int:
         """Return how many bytes can be read without asking the kernel."""
         ahead = max(0, len(self._received) - self._read_at)
@@ -42,6 +59,10 @@ class BufferedSocket:
             raise BlockingIOError
         self.unsent += data
         return len(data)
+
+    def put(self, packet: bytes) -> None:
+        """Keep a whole packet for `flush`; the caller minds how much is kept already."""
+        self.unsent += packet
 
     def flush(self) -> None:
         """Write what is kept, as far as the kernel takes it; raises OSError where the connection is gone."""

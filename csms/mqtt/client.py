@@ -25,24 +25,22 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from csms.mqtt import packets
 from csms.mqtt.buffered import BufferedSocket
 from csms.mqtt.feed import IDLE_S, Broker, Feed, HoldDelivery, Retained, Unpublishable
-from csms.mqtt.properties import PackedProperties
 
 _log = Logger()
 _KEEPALIVE_S = 30
 _CONNECT_TIMEOUT_S = 5.0
 _FIRST_BACKOFF_S = 1.0
 _LAST_BACKOFF_S = 60.0
-_MAX_IN_FLIGHT = 40
+_MAX_IN_FLIGHT = 200
 _UNSUPPORTED_VERSION = 0x84
-_LONGEST_TOPIC = 65535
 _OVERHEAD_BYTES = 2048
 _FIRST_FAILURE = 0x80
 _BREATH_S = 0.01
 """The least time between two rounds of publishing: under load the thread works in bursts, not against the reactor's."""
 _DISCONNECT = b"\xe0\x00"
-_NOBODY_WAITS = paho.MQTTMessageInfo(0)
 
 
 def _wait_for(reading: Sequence[Any], writing: Sequence[Any], timeout_s: float) -> set[int]:
@@ -57,21 +55,41 @@ def _wait_for(reading: Sequence[Any], writing: Sequence[Any], timeout_s: float) 
 
 
 class _Client(paho.Client):  # type: ignore[misc]
-    """paho's client with two shorter ways, for what it does once per message.
+    """paho's client with shorter ways for what it does once per message.
 
-    Its socket is buffered: paho reads an acknowledgement in three calls to the kernel and writes each message in one. And an
-    acknowledgement goes to ``acknowledged(packet_id, reason)`` without the objects that paho makes for it; with
-    ``on_publish`` unset, QoS 0 costs nothing more when it has gone.
+    Its socket is buffered: paho reads an acknowledgement in three calls to the kernel and writes each message in one. And a
+    message of QoS 0 or 1 goes to the socket without the objects that paho makes to wait for it and to send it again, for our
+    sessions are clean and the feeds know what is in flight; its acknowledgement goes to ``acknowledged(packet_id, reason)``.
     """
 
     acknowledged: Callable[[int, int], None]
 
-    def publish_and_forget(self, topic: str, payload: bytes) -> MQTTErrorCode:
-        """Publish with QoS 0, without the object to wait on that ``publish`` makes."""
-        encoded = topic.encode()
-        if not encoded or len(encoded) > _LONGEST_TOPIC:
-            raise ValueError("invalid topic")
-        code: MQTTErrorCode = self._send_publish(0, encoded, payload, info=_NOBODY_WAITS)
+    def publish_packet(self, topic: str, payload: bytes, qos: int, retain: bool, properties: bytes) -> int | None:  # noqa: FBT001
+        """Publish with QoS 0 or 1; return the packet identifier, None where there is no connection.
+
+        :raises Unpublishable: no broker takes such a topic.
+        """
+        connection: BufferedSocket | None = self._sock
+        if connection is None:
+            return None
+        packet_id: int = self._mid_generate() if qos else 0
+        connection.put(
+            packets.publish(topic, payload, qos=qos, retain=retain, packet_id=packet_id, properties=properties)
+        )
+        return packet_id
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read what has come: first the acknowledgements that stand in front, then what paho has to look at."""
+        connection: BufferedSocket | None = self._sock
+        if connection is not None and not self._in_packet["command"]:
+            settled, place = packets.acknowledgements(*connection.read_ahead())
+            if settled:
+                connection.skip_to(place)
+                for packet_id, reason in settled:
+                    self.acknowledged(packet_id, reason)
+                if not connection.pending():
+                    return MQTTErrorCode.MQTT_ERR_SUCCESS
+        code: MQTTErrorCode = super().loop_read(max_packets)
         return code
 
     def _create_socket(self) -> Any:
@@ -98,7 +116,7 @@ class _Client(paho.Client):  # type: ignore[misc]
             known = self._out_messages.pop(packet_id, None)
         if known is not None:
             self._inflight_messages -= 1
-            self.acknowledged(packet_id, reason)
+        self.acknowledged(packet_id, reason)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
@@ -137,23 +155,38 @@ class _PahoLink:
     def publish(
         self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: Sequence[tuple[str, str]] = ()
     ) -> int:
-        if not topic:
-            # With MQTT 5 paho would take it for an alias, and the broker hang up.
-            raise Unpublishable("the topic is empty")
         if self.largest is not None and len(payload) + len(topic) + _OVERHEAD_BYTES > self.largest:
             raise Unpublishable(f"{len(payload)} bytes are more than the broker takes")
-        packed = PackedProperties(properties) if self.is_v5 and properties else None
+        packed = packets.pack_properties(properties) if self.is_v5 else b""
+        if qos > 1:
+            return self._publish_twice(topic, payload, qos, retain, packed)
+        packet_id = self.client.publish_packet(topic, payload, qos, retain, packed)
+        if packet_id is None:
+            self.gone = self.gone or "no connection"
+            return 0
+        return packet_id
+
+    def _publish_twice(self, topic: str, payload: bytes, qos: int, retain: bool, properties: bytes) -> int:  # noqa: FBT001
+        """Publish with QoS 2, whose four packets are paho's."""
+        if not topic:
+            raise Unpublishable("the topic is empty")
         try:
-            if not (qos or retain):
-                if self.client.publish_and_forget(topic, payload) == MQTTErrorCode.MQTT_ERR_NO_CONN:
-                    self.gone = self.gone or "no connection"
-                return 0
-            info = self.client.publish(topic, payload, qos, retain, packed)
+            info = self.client.publish(topic, payload, qos, retain, _Packed(properties) if self.is_v5 else None)
         except (ValueError, UnicodeError) as error:
             raise Unpublishable(str(error)) from error
         if info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
             self.gone = self.gone or "no connection"
         return int(info.mid)
+
+
+@define(eq=False)
+class _Packed:
+    """Stands in for paho's Properties, of which it asks only for ``pack``."""
+
+    _properties: bytes
+
+    def pack(self) -> bytes:
+        return self._properties
 
 
 class MqttClient:

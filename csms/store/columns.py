@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Integer, Numeric, String, Text, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import DateTime, TypeEngine
+
+Processor = Callable[[Any], Any]
+"""From a value to what the driver takes. Each type gives its own, rather than SQLAlchemy's call of a call for each value."""
 
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 
@@ -23,11 +28,8 @@ class UtcTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else String(40))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name == "postgresql":
-            return value
-        # Always with microseconds: texts must sort as the times do.
-        return value.isoformat(timespec="microseconds")
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        return None if dialect.name == "postgresql" else _time_text
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
@@ -44,8 +46,8 @@ class Exact(TypeDecorator[Decimal]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Numeric() if dialect.name == "postgresql" else String(40))
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name == "postgresql" else format(value, "f")
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        return None if dialect.name == "postgresql" else _decimal_text
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
         return None if value is None else Decimal(value)
@@ -63,8 +65,9 @@ class JsonOf(TypeDecorator[Any]):
         self._decoder = msgspec.json.Decoder(kind)
         self._encoder = msgspec.json.Encoder()
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else self._encoder.encode(value).decode()
+    def bind_processor(self, dialect: Dialect) -> Processor:  # noqa: ARG002
+        encode = self._encoder.encode
+        return lambda value: None if value is None else encode(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
         return None if value is None else self._decoder.decode(value)
@@ -76,8 +79,22 @@ class Utf8(TypeDecorator[bytes]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else value.decode()
+    def bind_processor(self, dialect: Dialect) -> Processor:  # noqa: ARG002
+        return _text
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002
         return None if value is None else value.encode()
+
+
+@lru_cache(maxsize=256)
+def _time_text(value: datetime | None) -> str | None:
+    """Return a time as text, always with microseconds: texts must sort as the times do. One commit has each many times."""
+    return None if value is None else value.isoformat(timespec="microseconds")
+
+
+def _decimal_text(value: Decimal | None) -> str | None:
+    return None if value is None else format(value, "f")
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, Row, bindparam, case, func, select, type_coerce
 
 from csms.ledger.authorization import TagFacts
 from csms.ledger.readings import Known
@@ -26,23 +26,35 @@ from csms.store.tables import (
     connectors,
     event_sequences,
     meter_readings,
+    meters,
     reservations,
     transactions,
 )
 from csms.store.tag_facts import tag_facts
 
+_IS_RUNNING = transactions.c.status == "active"
+TRANSACTIONS = select(
+    *(column for column in transactions.c if column.name not in ("meter", "signed")),
+    # While a transaction runs its progress is kept by itself; its own row has what it began and ended with.
+    *(
+        type_coerce(
+            func.coalesce(case((_IS_RUNNING, meters.c[name])), transactions.c[name]), transactions.c[name].type
+        ).label(name)
+        for name in ("meter", "signed")
+    ),
+).select_from(transactions.outerjoin(meters, meters.c.transaction_id == transactions.c.transaction_id))
+"""Transactions as they stand, with the fields of `Transaction`."""
 _CLIENT: BindParameter[str] = bindparam("client_id")
 _CHARGE_POINT = select(charge_points).where(charge_points.c.client_id == _CLIENT)
 _SEQUENCE = select(event_sequences.c.sequence).where(event_sequences.c.client_id == _CLIENT)
 _LATEST_READING = select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == _CLIENT)
 _CONNECTORS = select(connectors).where(connectors.c.client_id == _CLIENT)
-_RUNNING = select(transactions).where(transactions.c.client_id == _CLIENT, transactions.c.status == "active")
-_TRANSACTION = select(transactions).where(
+_RUNNING = TRANSACTIONS.where(transactions.c.client_id == _CLIENT, _IS_RUNNING)
+_TRANSACTION = TRANSACTIONS.where(
     transactions.c.transaction_id == bindparam("transaction_id"), transactions.c.client_id == _CLIENT
 )
 _STARTED_AT = (
-    select(transactions)
-    .where(transactions.c.client_id == _CLIENT, transactions.c.station_start == bindparam("station_start"))
+    TRANSACTIONS.where(transactions.c.client_id == _CLIENT, transactions.c.station_start == bindparam("station_start"))
     .order_by(transactions.c.transaction_id.desc())
     .limit(1000)
 )

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Table, delete, func, select
 from sqlalchemy.sql import ColumnElement
 
-from csms.store.tables import cursors, event_log, meter_readings, records
+from csms.store.tables import cursors, event_log, meter_readings, meters, records, transactions
 
 BATCH = 2000
 
@@ -29,6 +29,12 @@ def prune_readings(connection: Connection, before: datetime) -> int:
 def prune_records(connection: Connection, before: datetime) -> int:
     """Delete a batch of kept messages that arrived before a time; return how many."""
     return _prune(connection, records, records.c.record_id, records.c.received_at < before)
+
+
+def prune_meters(connection: Connection, _before: datetime) -> int:
+    """Delete the meters of transactions that no longer run; return how many."""
+    running = select(transactions.c.transaction_id).where(transactions.c.status == "active")
+    return connection.execute(delete(meters).where(meters.c.transaction_id.not_in(running))).rowcount
 
 
 def _prune(connection: Connection, table: Table, key: ColumnElement[int], *conditions: ColumnElement[bool]) -> int:

@@ -12,12 +12,24 @@ from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
-from csms.ledger.state import ChargePoint, ConfigurationKey, Connector, Reading, Record, Reservation, Transaction
+from csms.ledger.state import (
+    ChargePoint,
+    ConfigurationKey,
+    Connector,
+    MeterProgress,
+    Reading,
+    Record,
+    Reservation,
+    Transaction,
+)
 from csms.store import tables
 from csms.store.event_log import LoggedEvent
 from csms.store.upsert import upsert
 
-_LARGEST_CHUNK = 16
+_SIZES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
+"""How many rows a statement may have: few enough to keep all statements prepared, enough for any number in few of them."""
+_MAX_PARAMETERS = 384
+"""A prepared statement grows with its parameters."""
 _VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 
 
@@ -44,16 +56,16 @@ class Bulk:
         if found is None:
             raise ValueError(f"no VALUES in {text}")
         self._before, self._row, self._after = text[: found.start(1)], found[1], text[found.end(1) :]
+        self._sizes = [size for size in _SIZES if size == 1 or size * len(names) <= _MAX_PARAMETERS]
         self._texts: dict[int, str] = {}
 
     def execute(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Execute for all rows."""
         start, left = 0, len(rows)
-        while left:
-            size = min(left, _LARGEST_CHUNK)
-            chunk = rows[start : start + size]
-            connection.exec_driver_sql(self._text(size), self._parameters(chunk))
-            start, left = start + size, left - size
+        for size in self._sizes:
+            while left >= size:
+                connection.exec_driver_sql(self._text(size), self._parameters(rows[start : start + size]))
+                start, left = start + size, left - size
 
     def _text(self, size: int) -> str:
         text = self._texts.get(size)
@@ -99,6 +111,7 @@ class Statements:
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Connector: bulk_upsert(tables.connectors, Connector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
+            MeterProgress: bulk_upsert(tables.meters, MeterProgress),
             Reading: bulk_insert(tables.meter_readings, Reading),
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
@@ -136,7 +149,7 @@ class Statements:
 
 
 def _key(change: Change) -> object:
-    if isinstance(change, Transaction):
+    if isinstance(change, Transaction | MeterProgress):
         return change.transaction_id
     if isinstance(change, Connector):
         return change.client_id, change.connector_id

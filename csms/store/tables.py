@@ -94,6 +94,15 @@ transactions = Table(
     Index("transactions_by_start", "client_id", "station_start"),
 )
 
+meters = Table(
+    "meters",
+    metadata,
+    Column("transaction_id", Integer, primary_key=True, autoincrement=False),
+    Column("meter", JsonOf(EnergyMeter), nullable=False),
+    Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
+)
+"""How far running transactions have come: one narrow row a reading, where the transaction's own would be a wide one."""
+
 
 def tag_key(id_tag: ColumnElement[str]) -> ColumnElement[str]:
     """Return what the transactions of an id tag are found by: its beginning, folded as ASCII.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select, type_coerce
 
 from csms.ledger.authorization import IdTag, TagFacts, TagSession, fold, is_limited, sessions_since
 from csms.ledger.energy import ZERO, EnergyMeter
 from csms.store.id_tags import FIELDS, get, of_row
-from csms.store.tables import id_tags, tag_key, transactions
+from csms.store.tables import id_tags, meters, tag_key, transactions
 
 _parents = id_tags.alias("parents")
 _TAG_AND_PARENT = (
@@ -21,17 +21,22 @@ _TAG_AND_PARENT = (
     .where(id_tags.c.folded == bindparam("folded"))
 )
 _RUNS = transactions.c.stop_time.is_(None)
-_SESSIONS = select(
-    transactions.c.client_id,
-    transactions.c.transaction_id,
-    transactions.c.id_tag,
-    transactions.c.start_time,
-    transactions.c.stop_time,
-    transactions.c.energy_wh,
-    case((_RUNS, transactions.c.meter)).label("meter"),
-).where(
-    tag_key(transactions.c.id_tag) == tag_key(bindparam("id_tag")),
-    or_(_RUNS, transactions.c.stop_time >= bindparam("since", type_=transactions.c.stop_time.type)),
+_METER = transactions.c.meter.type
+_SESSIONS = (
+    select(
+        transactions.c.client_id,
+        transactions.c.transaction_id,
+        transactions.c.id_tag,
+        transactions.c.start_time,
+        transactions.c.stop_time,
+        transactions.c.energy_wh,
+        type_coerce(case((_RUNS, func.coalesce(meters.c.meter, transactions.c.meter))), _METER).label("meter"),
+    )
+    .select_from(transactions.outerjoin(meters, meters.c.transaction_id == transactions.c.transaction_id))
+    .where(
+        tag_key(transactions.c.id_tag) == tag_key(bindparam("id_tag")),
+        or_(_RUNS, transactions.c.stop_time >= bindparam("since", type_=transactions.c.stop_time.type)),
+    )
 )
 _PARENTS_OF = select(id_tags.c.folded, id_tags.c.parent_id_tag).where(
     id_tags.c.folded.in_(bindparam("folded", expanding=True))

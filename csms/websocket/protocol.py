@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from csms.websocket.admission import AdmissionProtocol
+from csms.websocket.direct import shorten, write_through
 from csms.websocket.fast_path import text_frame, whole_text
 from csms.websocket.limits import (
     MAX_FRAMES_PER_MESSAGE,
@@ -39,6 +40,7 @@ class ChargePointProtocol(AdmissionProtocol):
     pinged_at: float | None = None
     _holds: frozenset[str] = frozenset()
     _is_producer = False
+    _is_direct = False
     _cut: IDelayedCall | None = None
     _asking: Deferred[bool] | None = None
     _frames = 0
@@ -52,6 +54,7 @@ class ChargePointProtocol(AdmissionProtocol):
         self._in_gate = True
         self.factory.gate.enter()
         super().connectionMade()
+        self._is_direct = shorten(self.transport)
         self.transport.registerProducer(self, True)
         self._is_producer = True
 
@@ -166,7 +169,10 @@ class ChargePointProtocol(AdmissionProtocol):
 
     def send_text(self, text: bytes) -> None:
         if self.state == self.STATE_OPEN:
-            self.transport.write(text_frame(text))
+            if self._is_direct:
+                write_through(self.transport, text_frame(text))
+            else:
+                self.transport.write(text_frame(text))
 
     def close(self, code: int, reason: str) -> None:
         self._close_reason = self._close_reason or reason

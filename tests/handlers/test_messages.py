@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from csms.ledger.state import ChargePoint, Connector, Reading, Record, Transaction
+from csms.ledger.state import ChargePoint, Connector, MeterProgress, Reading, Record, Transaction
 from tests.handlers.station import BOOT, SCHEMAS, START, Station
 
 AT = "2026-03-01T11:30:00Z"
@@ -59,7 +59,7 @@ TABLE = [
         "MeterValues",
         {"connectorId": 1, "transactionId": 1, "meterValue": METER_VALUE},
         {},
-        (Reading, Transaction),
+        (Reading, MeterProgress),
         ("meter_reading",),
         running=True,
     ),

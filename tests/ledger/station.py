@@ -10,6 +10,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from csms.events.business import BusinessEvent
 from csms.events.identity import event_id
 from csms.ledger import chargepoints, clock, connectors, readings, transactions
@@ -17,7 +19,7 @@ from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision
 from csms.ledger.metering import MeterValue, Sample, meter_value
 from csms.ledger.readings import Known
-from csms.ledger.state import ChargePoint, ChargePointState, Reading, Record, Transaction
+from csms.ledger.state import ChargePoint, ChargePointState, MeterProgress, Reading, Record, Transaction
 from tests.events import published
 
 Answer = TypeVar("Answer")
@@ -201,6 +203,9 @@ class Station:
     def _write(self, change: object) -> None:
         if isinstance(change, Transaction):
             self.transactions[change.transaction_id] = change
+        elif isinstance(change, MeterProgress):
+            running = self.transactions[change.transaction_id]
+            self.transactions[change.transaction_id] = replace(running, meter=change.meter, signed=change.signed)
         elif isinstance(change, Reading):
             self.readings.append(change)
         elif isinstance(change, Record):

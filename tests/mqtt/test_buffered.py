@@ -95,3 +95,19 @@ def test_the_rest_is_the_socket_s_own(pair):
     ours, _ = pair
     assert ours.fileno() == ours._connection.fileno()
     assert ours.gettimeout() == 0
+
+
+def test_what_is_read_ahead_can_be_looked_at_and_skipped(pair):
+    ours, theirs = pair
+    assert ours.read_ahead() == (b"", 0)
+    theirs.sendall(b"0123456789")
+    assert ours.read_ahead() == (b"0123456789", 0)
+    ours.skip_to(4)
+    assert ours.recv(2) == b"45"
+    theirs.sendall(b"ab")
+    assert ours.read_ahead() == (b"6789ab", 0)
+    ours.skip_to(6)
+    assert ours.pending() == 0
+    theirs.close()
+    assert ours.read_ahead() == (b"", 0)
+    assert ours.recv(1) == b""

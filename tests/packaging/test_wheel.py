@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from csms.store.schema import HEAD
+
 CHECKOUT = Path(__file__).parents[2]
 SOURCES = ("csms", "twisted", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
@@ -78,5 +80,7 @@ def test_the_command_is_there(installed, tmp_path):
 
 def test_the_migrations_run(installed, tmp_path):
     folder, environment = installed
-    assert "schema: none -> 0001" in run(str(folder / "bin" / "csms"), "db", "upgrade", cwd=tmp_path, env=environment)
+    assert f"schema: none -> {HEAD}" in run(
+        str(folder / "bin" / "csms"), "db", "upgrade", cwd=tmp_path, env=environment
+    )
     assert (tmp_path / "csms.db").exists()

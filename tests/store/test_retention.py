@@ -52,3 +52,19 @@ async def test_readings_and_records_go_by_their_arrival(store):
         assert await store.write(lambda connection, prune=prune: prune(connection, LATER)) == 1
     assert await count(store, tables.meter_readings) == await count(store, tables.records) == 0
     assert await count(store, tables.transactions) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_meters_go_with_the_end_of_their_transactions(store):
+    state = decisions.connected().state
+    for decision in (
+        decisions.connected(),
+        started := decisions.started(state, 7),
+        decisions.metered(started.state, 7),
+    ):
+        await store.commit(decision)
+        state = decision.state
+    assert await store.write(lambda connection: retention.prune_meters(connection, NOW)) == 0
+    await store.commit(decisions.stopped(state, 7))
+    assert await store.write(lambda connection: retention.prune_meters(connection, NOW)) == 1
+    assert await count(store, tables.meters) == 0

@@ -1,4 +1,4 @@
-"""What commanding needs: provisioning, limits of tags, tariffs, reservations, configuration, the raw log, requests."""
+"""Meters of running transactions by themselves; and what commanding needs: provisioning, limits of tags, tariffs, reservations, configuration, the raw log, requests."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +19,12 @@ def upgrade() -> None:
     op.add_column("id_tags", sa.Column("budget_kwh", Exact()))
     op.add_column("id_tags", sa.Column("budget_period", sa.String(10)))
     op.create_index("transactions_of_id_tag", "transactions", [sa.text("lower(substr(id_tag, 1, 64))"), "stop_time"])
+    op.create_table(
+        "meters",
+        sa.Column("transaction_id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("meter", sa.Text(), nullable=False),
+        sa.Column("signed", sa.Text(), nullable=False),
+    )
     op.create_table(
         "tariffs",
         sa.Column("tariff_id", sa.String(100), primary_key=True),

@@ -1,0 +1,87 @@
+"""The two packets of MQTT that there is one of for each message, written and read fast: PUBLISH and its PUBACK (MQTT 5 §3.3, §3.4).
+
+Everything else is paho's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from csms.events import topics
+from csms.mqtt.feed import Unpublishable
+
+_PUBLISH = 0x30
+_RETAIN = 0x01
+_PUBACK = 0x40
+_USER_PROPERTY = b"\x26"
+_CONTENT_TYPE_JSON = b"\x03\x00\x10application/json"
+_NO_PROPERTIES = b"\x00"
+_LONGEST_TEXT = 65535
+
+
+def publish(topic: str, payload: bytes, *, qos: int, retain: bool, packet_id: int, properties: bytes) -> bytes:
+    """Return a PUBLISH; ``properties`` are packed, and empty for MQTT 3.1.1.
+
+    :raises Unpublishable: the topic is empty or too long, or no UTF-8.
+    """
+    try:
+        name = topic.encode()
+    except UnicodeEncodeError as error:
+        raise Unpublishable(str(error)) from None
+    if not 0 < len(name) <= _LONGEST_TEXT:
+        # With MQTT 5 an empty topic would be taken for an alias, and the broker hang up.
+        raise Unpublishable("the topic is empty or too long")
+    identifier = packet_id.to_bytes(2) if qos else b""
+    size = 2 + len(name) + len(identifier) + len(properties) + len(payload)
+    head = bytes((_PUBLISH | qos << 1 | (_RETAIN if retain else 0),))
+    return b"".join((head, variable_length(size), len(name).to_bytes(2), name, identifier, properties, payload))
+
+
+def acknowledgements(data: bytes, start: int) -> tuple[list[tuple[int, int]], int]:
+    """Read the whole PUBACKs that stand at a place, until another packet comes.
+
+    Return packet identifiers with their reason codes, and the place after them.
+    """
+    found: list[tuple[int, int]] = []
+    end = len(data)
+    while end - start >= 4 and data[start] == _PUBACK:
+        size = data[start + 1]
+        after = start + 2 + size
+        if not 2 <= size <= 4 or after > end:
+            break  # with more it tells a reason in words, and is paho's
+        found.append((data[start + 2] << 8 | data[start + 3], data[start + 4] if size > 2 else 0))
+        start = after
+    return found, start
+
+
+def pack_properties(properties: Sequence[tuple[str, str]]) -> bytes:
+    """Return the properties of a PUBLISH of MQTT 5: the content type JSON, and user properties.
+
+    :raises Unpublishable: one holds what no broker takes.
+    """
+    if not properties:
+        return _NO_PROPERTIES
+    if not topics.is_publishable("".join([text for pair in properties for text in pair])):
+        raise Unpublishable("a property holds what no broker takes")
+    parts = [_CONTENT_TYPE_JSON]
+    for name, value in properties:
+        name_bytes, value_bytes = name.encode(), value.encode()
+        if max(len(name_bytes), len(value_bytes)) > _LONGEST_TEXT:
+            raise Unpublishable("a property is too long")
+        parts += (_USER_PROPERTY, len(name_bytes).to_bytes(2), name_bytes, len(value_bytes).to_bytes(2), value_bytes)
+    packed = b"".join(parts)
+    return variable_length(len(packed)) + packed
+
+
+def variable_length(number: int) -> bytes:
+    """Return a number as a variable byte integer (MQTT 5 §1.5.5)."""
+    if number < 128:
+        return bytes((number,))
+    if number < 16384:
+        return bytes((number & 127 | 128, number >> 7))
+    encoded = bytearray()
+    while True:
+        number, byte = divmod(number, 128)
+        encoded.append(byte | (0x80 if number else 0))
+        if not number:
+            return bytes(encoded)
