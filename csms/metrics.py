@@ -16,6 +16,7 @@ _HELP = {
     "call_errors": ("CALLERRORs sent", "code"),
     "bad_frames": ("texts that were no valid frame", None),
     "deviations": ("messages that were accepted though they deviate from the specification", None),
+    "authority_questions": ("questions about id tags to the external authority", "outcome"),
     "connections": ("sockets of charge points that were let in", None),
     "refused_handshakes": ("handshakes that were refused", "status"),
     "protocol_events_dropped": ("protocol events dropped because the broker was away or slow", None),

@@ -27,6 +27,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
+from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
 from csms.mqtt.client import MqttClient
 from csms.store import retention
@@ -84,6 +85,7 @@ class Daemon(Service):
     _now: Callable[[], datetime]
     _observer: ILogObserver | None
     _jobs: Sequence[tuple[float, Callable[[], Any]]] = ()
+    _authority: Webhook | None = None
     _ports: list[IListeningPort] = field(factory=list)
     _loops: list[LoopingCall] = field(factory=list)
     _starting: Deferred[None] | None = None
@@ -263,6 +265,8 @@ class Daemon(Service):
         self._sockets.stop_sweep()
         await DeferredList([_as_deferred(port.stopListening()) for port in self._ports])
         self._sockets.hold_all()
+        if self._authority is not None:
+            self._authority.close()
         await self._until(lambda: all(session.idle for session in self._registry), _ANSWER_S)
         self._sockets.close_all()
         await self._until(lambda: not self._sockets.open_sockets, _CLOSE_S)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -25,7 +26,7 @@ PREFIX = "CSMS_"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _WITHOUT_PREFIX = ("mqtt", "http")
-_SECRETS = frozenset({"mqtt.password", "http.token", "database.url"})
+_SECRETS = frozenset({"mqtt.password", "http.token", "database.url", "authority.token", "authority.url"})
 
 
 class SettingsError(Exception):
@@ -55,6 +56,24 @@ def _path_prefix(value: str) -> str:
     if not (value.startswith("/") and value.endswith("/")):
         raise ValueError("allowed is a path that begins and ends with /")
     return value
+
+
+def _webhook_url(value: str) -> str:
+    # A URL's own parser raises ValueError for a bad port or bracket.
+    parts = urlsplit(value)
+    is_plain = value.isascii() and value.isprintable() and " " not in value and not parts.fragment and parts.port != 0
+    if not (is_plain and parts.hostname and "@" not in parts.netloc):
+        raise ValueError("allowed is an https:// URL, without a name or password in it")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback_host(parts.hostname)):
+        raise ValueError("allowed is an https:// URL, and http:// to loopback only")
+    return value
+
+
+def _is_loopback_host(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _identity(value: str) -> str:
@@ -166,6 +185,16 @@ class Ledger(Section):
     records_retention: Seconds = 90 * 86400
 
 
+class Authority(Section):
+    """A web service that is asked about id tags that are unknown here."""
+
+    url: Annotated[str, AfterValidator(_webhook_url)] | None = None
+    timeout: Annotated[Seconds, Field(le=30)] = 5
+    token: SecretStr | None = None
+    cache: SecondsOrNone = 300
+    absent: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Invalid"
+
+
 class Limits(Section):
     """Bounds of the endpoint."""
 
@@ -211,6 +240,7 @@ class Settings(BaseSettings):
     billing: Billing = Billing()
     events: Events = Events()
     ledger: Ledger = Ledger()
+    authority: Authority = Authority()
     limits: Limits = Limits()
     gateway: Gateway = Field(default_factory=Gateway)
     log: Log = Log()
@@ -275,10 +305,7 @@ def _is_loopback(endpoint: str) -> bool:
     if endpoint.startswith("unix:"):
         return True
     interface = re.search(r"(?:^|:)interface=((?:[^:\\]|\\.)*)", endpoint)
-    try:
-        return interface is not None and ipaddress.ip_address(interface[1].replace("\\", "")).is_loopback
-    except ValueError:
-        return interface is not None and interface[1] == "localhost"
+    return interface is not None and _is_loopback_host(interface[1].replace("\\", ""))
 
 
 def _variables(found: Mapping[str, str]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from twisted.web.server import Site
 import csms
 from csms import logs
 from csms.api.health import Health
+from csms.authority.webhook import Terms, Webhook, webhook
 from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
@@ -112,13 +113,14 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         unknown_tags=settings.ocpp.unknown_tags,
         tariff=Tariff(**settings.billing.model_dump()),
     )
+    authority = _authority(reactor, settings, counters)
     shared = Shared(
         clock=reactor,
         now=utc_now,
         new_event_id=_new_event_id,
         gateway_id=gateway_id,
         ledger=store,
-        dispatchers={V16: Dispatcher.of(V16, [Core(store, policy), Firmware(), Security()])},
+        dispatchers={V16: Dispatcher.of(V16, [Core(store, policy, authority), Firmware(), Security()])},
         counters=counters,
         publish_protocol_event=stream.offer if stream is not None else None,
         unknown_chargepoints=_REGISTRATIONS[settings.ocpp.unknown_chargepoints],
@@ -169,6 +171,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         now=utc_now,
         observer=logs.observer(settings.log.format, settings.log.level),
         jobs=operations.jobs,
+        authority=authority,
     )
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),
@@ -179,6 +182,20 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ledger_decisions=("decisions committed since the start", lambda: store.decisions),
     )
     return daemon
+
+
+def _authority(reactor: Any, settings: Settings, counters: Counters) -> Webhook | None:
+    authority = settings.authority
+    if authority.url is None:
+        return None
+    terms = Terms(
+        url=authority.url,
+        timeout_s=authority.timeout,
+        token=authority.token.get_secret_value() if authority.token is not None else None,
+        cache_s=authority.cache,
+        absent=authority.absent,
+    )
+    return webhook(reactor, terms, counters)
 
 
 def _mqtt(

@@ -21,11 +21,13 @@ from csms.handlers.request import Policy
 from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
+from csms.ledger.authorization import TagFacts, TagSession, fold
 from csms.ledger.state import ChargePoint, ChargePointState, Transaction
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
 from csms.store import queries, tables
 from csms.store.errors import StoreUnavailable
+from csms.store.tag_facts import tag_facts
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GATEWAY = "gw1"
@@ -137,20 +139,30 @@ class FakeLedger:
             return state_of(client_id, registration=registration, is_new=True)
         return replace(known, registered=known.charge_point.registered)
 
-    def _id_tag(self, tag):
-        return self.tags.get(tag.casefold())
+    def _tag_facts(self, tag, now, running_here=()):
+        found = self.tags.get(fold(tag))
+        if found is None:
+            return TagFacts()
+        parent = self.tags.get(fold(found.parent_id_tag)) if found.parent_id_tag is not None else None
+        sessions = tuple(
+            TagSession(item.client_id, item.transaction_id, item.start_time, item.stop_time, item.energy_wh or 0)
+            for item in self.transactions.values()
+            if fold(item.id_tag) == fold(tag)
+        )
+        running = tuple((other, getattr(self.tags.get(fold(other)), "parent_id_tag", None)) for other in running_here)
+        return TagFacts(tag=found, parent=parent, sessions=sessions, running_here=running)
 
     def _transaction(self, client_id, transaction_id):
         found = self.transactions.get(transaction_id)
         return found if found is not None and found.client_id == client_id else None
 
-    def _start_context(self, client_id, request):
+    def _start_context(self, client_id, request, now):
         mine = (found for found in self.transactions.values() if found.client_id == client_id)
-        return self._id_tag(request.id_tag), next((found for found in mine if request.repeats(found)), None)
+        return self._tag_facts(request.id_tag, now), next((found for found in mine if request.repeats(found)), None)
 
-    def _stop_context(self, client_id, transaction_id, tag, times):
+    def _stop_context(self, client_id, transaction_id, tag, times, now):
         found = self._transaction(client_id, transaction_id)
-        return found, self._id_tag(tag) if tag is not None else None, frozenset()
+        return found, self._tag_facts(tag, now) if tag is not None else None, frozenset()
 
     def _readings_context(self, client_id, transaction_id, times):
         return self._transaction(client_id, transaction_id), frozenset()
@@ -172,9 +184,29 @@ class FakeLedger:
         ]
 
 
+class FakeAuthority:
+    """The external authority: says at once what the test has told it or, where it knows nothing, when `say` is called."""
+
+    def __init__(self, **told):
+        self.told = told
+        self.asked = []
+        self._waiting = deque()
+
+    def ask(self, id_tag, client_id):
+        self.asked.append((id_tag, client_id))
+        if id_tag in self.told:
+            return self.told[id_tag]
+        self._waiting.append(Deferred())
+        return self._waiting[-1]
+
+    def say(self, info):
+        """Answer the question that waits longest."""
+        self._waiting.popleft().callback(info)
+
+
 KNOWN_QUERIES = [
     queries.charge_point_state,
-    queries.id_tag,
+    tag_facts,
     queries.transaction,
     queries.start_context,
     queries.stop_context,
@@ -251,9 +283,9 @@ def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=F
     )
 
 
-def dispatcher_of(ledger, policy=None):
+def dispatcher_of(ledger, policy=None, authority=None):
     """Return the dispatcher of OCPP 1.6 over a ledger."""
-    return Dispatcher.of(V16, [Core(ledger, policy or Policy()), Firmware(), Security()])
+    return Dispatcher.of(V16, [Core(ledger, policy or Policy(), authority), Firmware(), Security()])
 
 
 def shared_of(ledger, clock=None, **members):

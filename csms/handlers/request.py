@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from attrs import field, frozen
 from msgspec import Struct
@@ -16,6 +16,8 @@ from csms.ledger.state import ChargePointState
 
 Result = TypeVar("Result")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+Value = TypeVar("Value")
+More = ParamSpec("More")
 
 
 class Request(Struct, gc=False):
@@ -37,6 +39,18 @@ def takes_payload(handler: Handler) -> Handler:
     """
     handler.takes_payload = True  # type: ignore[attr-defined]
     return handler
+
+
+def then(
+    value: Value | Deferred[Value],
+    answer: Callable[Concatenate[Value, More], Result | Deferred[Result]],
+    *arguments: More.args,
+    **members: More.kwargs,
+) -> Result | Deferred[Result]:
+    """Go on with a value at once where it is there, else when it comes."""
+    if isinstance(value, Deferred):
+        return value.addCallback(answer, *arguments, **members)
+    return answer(value, *arguments, **members)
 
 
 class Reply(Struct, frozen=True, gc=False):

@@ -20,7 +20,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from csms.ledger.authorization import IdTag, fold
+from csms.ledger.authorization import TagFacts
 from csms.ledger.cost import Tariff
 from csms.ledger.readings import Known
 from csms.ledger.state import (
@@ -38,7 +38,6 @@ from csms.store.tables import (
     charge_points,
     connectors,
     event_sequences,
-    id_tags,
     meter_readings,
     meters,
     queued_commands,
@@ -46,6 +45,7 @@ from csms.store.tables import (
     tariffs,
     transactions,
 )
+from csms.store.tag_facts import tag_facts
 
 _IS_RUNNING = transactions.c.status == "active"
 TRANSACTIONS = select(
@@ -68,7 +68,6 @@ _RUNNING = TRANSACTIONS.where(transactions.c.client_id == _CLIENT, _IS_RUNNING)
 _TRANSACTION = TRANSACTIONS.where(
     transactions.c.transaction_id == bindparam("transaction_id"), transactions.c.client_id == _CLIENT
 )
-_ID_TAG = select(*(id_tags.c[name] for name in IdTag.__struct_fields__)).where(id_tags.c.folded == bindparam("folded"))
 _STARTED_AT = (
     TRANSACTIONS.where(transactions.c.client_id == _CLIENT, transactions.c.station_start == bindparam("station_start"))
     .order_by(transactions.c.transaction_id.desc())
@@ -146,12 +145,6 @@ def transaction(connection: Connection, client_id: str, transaction_id: int) -> 
     return None if row is None else _as(Transaction, row)
 
 
-def id_tag(connection: Connection, tag: str) -> IdTag | None:
-    """Return an id tag, whatever its case."""
-    row = connection.execute(_ID_TAG, {"folded": fold(tag)}).one_or_none()
-    return None if row is None else _as(IdTag, row)
-
-
 def earlier_start(connection: Connection, client_id: str, request: StartRequest) -> Transaction | None:
     """Return the stored transaction that a start repeats, if it does."""
     rows = connection.execute(_STARTED_AT, {"client_id": client_id, "station_start": request.instant.station})
@@ -168,19 +161,24 @@ def known_readings(connection: Connection, client_id: str, times: Iterable[datet
 
 
 def start_context(
-    connection: Connection, client_id: str, request: StartRequest
-) -> tuple[IdTag | None, Transaction | None]:
+    connection: Connection, client_id: str, request: StartRequest, now: datetime
+) -> tuple[TagFacts, Transaction | None]:
     """Return what a start has to know: its tag, and the stored transaction that it repeats."""
-    return id_tag(connection, request.id_tag), earlier_start(connection, client_id, request)
+    return tag_facts(connection, request.id_tag, now), earlier_start(connection, client_id, request)
 
 
 def stop_context(
-    connection: Connection, client_id: str, transaction_id: int | None, tag: str | None, times: Iterable[datetime]
-) -> tuple[Transaction | None, IdTag | None, Known]:
+    connection: Connection,
+    client_id: str,
+    transaction_id: int | None,
+    tag: str | None,
+    times: Iterable[datetime],
+    now: datetime,
+) -> tuple[Transaction | None, TagFacts | None, Known]:
     """Return what a stop has to know: its transaction where that does not run, its tag, and readings that came before."""
     return (
         transaction(connection, client_id, transaction_id) if transaction_id is not None else None,
-        id_tag(connection, tag) if tag is not None else None,
+        tag_facts(connection, tag, now) if tag is not None else None,
         known_readings(connection, client_id, times),
     )
 

@@ -5,7 +5,19 @@ Positions of the event log are given by the writer, under a lock that lasts to t
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+)
 
 from csms.events.business import SignedValue
 from csms.ledger.energy import EnergyMeter
@@ -90,6 +102,17 @@ meters = Table(
     Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
 )
 """How far running transactions have come: one narrow row a reading, where the transaction's own would be a wide one."""
+
+
+def tag_key(id_tag: ColumnElement[str]) -> ColumnElement[str]:
+    """Return what the transactions of an id tag are found by: its beginning, folded as ASCII.
+
+    Only the beginning: a text of a charge point may be longer than an index takes.
+    """
+    return func.lower(func.substr(id_tag, 1, 64))
+
+
+Index("transactions_of_id_tag", tag_key(transactions.c.id_tag), transactions.c.stop_time)
 
 meter_readings = Table(
     "meter_readings",

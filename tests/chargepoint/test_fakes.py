@@ -5,10 +5,14 @@ import pytest
 from csms.chargepoint.shared import Ledger
 from csms.chargepoint.transport import Transport
 from csms.handlers.request import Reads
-from tests.fakes import KNOWN_QUERIES, FakeLedger, FakeTransport, signature_of
+from csms.handlers.tags import Authority
+from tests.fakes import KNOWN_QUERIES, FakeAuthority, FakeLedger, FakeTransport, signature_of
 
 
-@pytest.mark.parametrize(("fake", "port"), [(FakeLedger, Ledger), (FakeLedger, Reads), (FakeTransport, Transport)])
+@pytest.mark.parametrize(
+    ("fake", "port"),
+    [(FakeLedger, Ledger), (FakeLedger, Reads), (FakeTransport, Transport), (FakeAuthority, Authority)],
+)
 def test_methods_of_the_port(fake, port):
     for name, member in vars(port).items():
         if name.startswith("_"):

@@ -24,6 +24,7 @@ def test_secrets_stay_hidden(tmp_path):
         cwd=tmp_path,
         CREDENTIALS_DIRECTORY=str(tmp_path),
         CSMS_HTTP_TOKEN="secret-2",
+        CSMS_AUTHORITY_TOKEN="secret-4",
         CSMS_DATABASE_URL="postgresql://csms:secret-3@localhost/csms",
     )
     assert status == 0
@@ -41,6 +42,18 @@ def test_secrets_stay_hidden(tmp_path):
         ("[tls]\ncertificate = '/nowhere.pem'\nkey = '/nowhere.key'\n", "tls.certificate: /nowhere.pem cannot be read"),
         ("[mqtt]\nca = '/nowhere.pem'\n", "mqtt.ca: /nowhere.pem cannot be read"),
         ("[database]\nurl = 'mysql://secret@here'\n", "database.url: mysql is not supported"),
+        (
+            "[authority]\nurl = 'http://tags.example.com/?key=secret'\n",
+            "authority.url: allowed is an https:// URL, and http://",
+        ),
+        (
+            "[authority]\nurl = 'https://me:secret@tags.example.com'\n",
+            "authority.url: allowed is an https:// URL, without",
+        ),
+        ("[authority]\nurl = 'tags.example.com'\n", "authority.url: allowed is an https:// URL"),
+        ("[authority]\nurl = 'https://tags.example.com:99999'\n", "authority.url: port"),
+        ("[authority]\ntimeout = '1m'\n", "authority.timeout: '1m'"),
+        ("[authority]\nabsent = 'ConcurrentTx'\n", "authority.absent: 'ConcurrentTx'"),
         ("[database\n", "is no TOML"),
     ],
 )
@@ -50,6 +63,15 @@ def test_a_wrong_setting_is_one_line(text, words, tmp_path):
     assert (out, status, len(err)) == ("", 1, 1)
     assert words in err[0]
     assert "secret" not in err[0]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://tags.example.com/authorize?a=b", "http://127.0.0.1:8080", "http://[::1]/x", "http://localhost/"]
+)
+def test_where_an_authority_may_be(url, tmp_path):
+    out, _, status = csms("check-config", cwd=tmp_path, CSMS_AUTHORITY_URL=url)
+    assert status == 0
+    assert f"authority.url = {url}" in out.splitlines()
 
 
 def test_a_missing_file_is_one_line(tmp_path):

@@ -53,6 +53,17 @@ class Answer:
 
 
 @define
+class Waiting:
+    """A CALL whose answer may still come."""
+
+    answer: Answer | None = None
+    failure: object = None
+
+    def fail(self, failure):
+        self.failure = failure
+
+
+@define
 class Station:
     """See the module."""
 
@@ -63,35 +74,48 @@ class Station:
     now: object = NOW
     state: object = None
     dispatcher: object = None
+    authority: object = None
     _ids: object = field(factory=EventIds)
     _sent: int = 0
 
     def __attrs_post_init__(self):
         if self.state is None:
             self.state = state_of(self.client_id, registration=self.registration)
-        self.dispatcher = dispatcher_of(self.ledger, self.policy)
+        self.dispatcher = dispatcher_of(self.ledger, self.policy, self.authority)
 
     def ask(self, action, payload, mode="tolerant"):
         """Send a CALL; a CALLRESULT is checked against the schema of the specification."""
+        waiting = self.send(action, payload, mode)
+        if waiting.failure is not None:
+            waiting.failure.raiseException()
+        assert waiting.answer is not None, f"{action} waits"
+        return waiting.answer
+
+    def send(self, action, payload, mode="tolerant"):
+        """Send a CALL whose answer may come later."""
         self._sent += 1
         self.now += timedelta(seconds=1)
         text = json.dumps([2, str(self._sent), action, payload]).encode()
         call = frames.decode(text, V16)
         request = Request(self.state, Context(self.now, call.message_id, GATEWAY, self._ids), call.payload, [])
+        waiting = Waiting()
         outcome = self.dispatcher.dispatch(call, request, mode)
         if isinstance(outcome, Deferred):
-            done = []
-            outcome.addCallback(done.append)
-            (outcome,) = done
+            outcome.addCallback(self._answered, waiting, call, request).addErrback(waiting.fail)
+        else:
+            self._answered(outcome, waiting, call, request)
+        return waiting
+
+    def _answered(self, outcome, waiting, call, request):
         frame = orjson.loads(outcome.text)
         assert frame[1] == call.message_id
         if frame[0] == frames.CALLRESULT:
-            SCHEMAS.check_response(action, frame[2], "strict")
+            SCHEMAS.check_response(call.action, frame[2], "strict")
         if outcome.decision is not None:
             self.ledger.commit(outcome.decision)
             self.ledger.commit_all()
             self.state = outcome.decision.state
-        return Answer(frame, outcome.decision, request.deviations)
+        waiting.answer = Answer(frame, outcome.decision, request.deviations)
 
     def start(self, **members):
         """Start a transaction; return its id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csms.ledger.authorization import IdTag, authorize
+from csms.ledger.authorization import IdTag, TagFacts, Use, authorize
 from tests.ledger.station import Station, sample
 
 NO_TIME = "1970-01-01T00:00:00Z"
@@ -52,7 +52,7 @@ def test_a_start_of_a_station_without_a_clock_after_the_last_has_ended_is_new(st
 def test_a_start_offline_with_a_blocked_tag_is_stored_like_any_other(station: Station) -> None:
     """Unauthorised tag, started offline (steve#25): the energy flowed, the answer says Blocked."""
     blocked = IdTag(id_tag="TAG", status="Blocked")
-    assert authorize(blocked, "Accepted", station.now).status == "Blocked"
+    assert authorize(TagFacts(tag=blocked), Use(client_id="CP1", now=station.now), "Accepted").status == "Blocked"
     assert station.start(id_tag="TAG") == 1
     assert station.transactions[1].status == "active"
 

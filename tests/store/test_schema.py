@@ -21,6 +21,7 @@ def test_the_head_that_the_code_names_is_the_head_of_the_migrations():
     assert ScriptDirectory.from_config(config).get_current_head() == schema.HEAD
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 @pytest_twisted.ensureDeferred
 async def test_the_migrations_make_the_tables_of_the_code(store):
     def differences(connection):

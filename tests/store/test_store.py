@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 import pytest_twisted
 from msgspec.structs import replace
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from twisted.internet.defer import DeferredList
 
 from csms.ledger import chargepoints
@@ -60,9 +60,9 @@ async def test_a_start_that_comes_again_is_known_by_its_own_time_text(store):
     state = await commit(store, decisions.connected())
     await commit(store, decisions.started(state, 7))
     same, other = decisions.start_request(), decisions.start_request(tag="TAG2")
-    assert (await store.read(queries.start_context, "CP1", same))[1].transaction_id == 7
-    assert (await store.read(queries.start_context, "CP1", other))[1] is None
-    assert (await store.read(queries.start_context, "CP2", same))[1] is None
+    assert (await store.read(queries.start_context, "CP1", same, NOW))[1].transaction_id == 7
+    assert (await store.read(queries.start_context, "CP1", other, NOW))[1] is None
+    assert (await store.read(queries.start_context, "CP2", same, NOW))[1] is None
 
 
 @pytest_twisted.ensureDeferred
@@ -75,15 +75,6 @@ async def test_readings_are_known_by_time_and_samples(store):
     known = await store.read(queries.known_readings, "CP1", [reading.taken_at, NOW])
     assert known == {(1, reading.taken_at, reading.samples)}
     assert Sample("1500.25", unit="Wh") == Sample("1500.25", unit="Wh")
-
-
-@pytest_twisted.ensureDeferred
-async def test_an_id_tag_is_found_whatever_its_case(store):
-    row = {"folded": "tag1", "id_tag": "Tag1", "status": "Blocked", "expiry_date": NOW, "parent_id_tag": None}
-    await store.write(lambda connection: connection.execute(insert(tables.id_tags), [row]))
-    found = await store.read(queries.id_tag, "TAG1")
-    assert (found.id_tag, found.status, found.expiry_date) == ("Tag1", "Blocked", NOW)
-    assert await store.read(queries.id_tag, "TAG2") is None
 
 
 @pytest_twisted.ensureDeferred

@@ -9,12 +9,13 @@ from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, DataTransferStatus, Reason
 from twisted.internet.defer import Deferred
 
-from csms.handlers.request import Policy, Reads, Reply, Request, takes_payload
+from csms.handlers.request import Policy, Reads, Reply, Request, takes_payload, then
+from csms.handlers.tags import Authority, Tags
 from csms.handlers.v16 import values as v16
 from csms.handlers.v16.meter_values import meter_values
 from csms.handlers.v16.values import id_tag_info, instant, meter_wh, wire_time
 from csms.ledger import chargepoints, connectors, readings, transactions
-from csms.ledger.authorization import IdTag, authorize
+from csms.ledger.authorization import TagFacts, TagInfo, Use
 from csms.ledger.readings import NOTHING_KNOWN, Known
 from csms.ledger.state import Transaction
 from csms.store import queries
@@ -23,19 +24,21 @@ from csms.store import queries
 class Core:
     """Authorize, BootNotification, DataTransfer, Heartbeat, MeterValues, Start-, Stop-, StatusNotification."""
 
-    def __init__(self, reads: Reads, policy: Policy) -> None:
+    def __init__(self, reads: Reads, policy: Policy, authority: Authority | None = None) -> None:
         self._reads = reads
         self._policy = policy
+        self._tags = Tags(reads, policy.unknown_tags, authority)
 
     @on(Action.authorize)
     def on_authorize(self, request: Request, id_tag: str, **_members: Any) -> Deferred[Reply]:
-        """Answer Authorize (§4.1) by the tag's status and expiry."""
+        """Answer Authorize (§4.1)."""
 
-        def answer(tag: IdTag | None) -> Reply:
-            info = authorize(tag, self._policy.unknown_tags, request.context.now)
+        def answer(info: TagInfo) -> Reply:
             return Reply(call_result.Authorize(id_tag_info=id_tag_info(info)))
 
-        return self._reads.read(queries.id_tag, id_tag).addCallback(answer)
+        running = [transaction.id_tag for transaction in request.state.running.values()]
+        judged = self._tags.judge(id_tag, request.state.charge_point.client_id, request.context.now, running)
+        return judged.addCallback(answer)
 
     @on(Action.boot_notification)
     def on_boot_notification(
@@ -113,7 +116,9 @@ class Core:
             reservation_id=v16.transaction_id(members.get("reservation_id")),
         )
 
-        def answer(number: int, tag: IdTag | None, earlier: Transaction | None) -> Reply:
+        now, client_id = request.context.now, request.state.charge_point.client_id
+
+        def answer(number: int, facts: TagFacts, earlier: Transaction | None) -> Reply:
             decision = transactions.start(
                 request.state,
                 request.context,
@@ -122,18 +127,24 @@ class Core:
                 earlier=earlier,
                 tariff=self._policy.tariff,
             )
-            info = authorize(tag, self._policy.unknown_tags, request.context.now)
-            payload = call_result.StartTransaction(transaction_id=decision.answer, id_tag_info=id_tag_info(info))
-            return Reply(payload, decision)
+            use = Use(
+                client_id=client_id,
+                now=now,
+                starts=decision.state.running.get(decision.answer, earlier),
+                is_repetition=decision.answer != number,
+                beside=tuple(decision.state.running.values()),
+            )
+            info = id_tag_info(self._tags.verdict(facts, use))
+            return Reply(call_result.StartTransaction(transaction_id=decision.answer, id_tag_info=info), decision)
 
-        def number_it(found: tuple[IdTag | None, Transaction | None]) -> Reply | Deferred[Reply]:
-            number = self._reads.new_transaction_id()
-            if isinstance(number, int):
-                return answer(number, *found)
-            return number.addCallback(answer, *found)
+        def number_it(facts: TagFacts, earlier: Transaction | None) -> Reply | Deferred[Reply]:
+            return then(self._reads.new_transaction_id(), answer, facts, earlier)
 
-        client_id = request.state.charge_point.client_id
-        return self._reads.read(queries.start_context, client_id, start).addCallback(number_it)
+        def found(context: tuple[TagFacts, Transaction | None]) -> Reply | Deferred[Reply]:
+            facts, earlier = context
+            return then(self._tags.complete(facts, id_tag, client_id, now), number_it, earlier)
+
+        return self._reads.read(queries.start_context, client_id, start, now).addCallback(found)
 
     @on(Action.status_notification)
     def on_status_notification(
@@ -176,8 +187,9 @@ class Core:
             readings=values,
         )
 
-        def answer(found: tuple[Transaction | None, IdTag | None, Known]) -> Reply:
-            elsewhere, tag, known = found
+        now, client_id = request.context.now, request.state.charge_point.client_id
+
+        def answer(facts: TagFacts | None, elsewhere: Transaction | None, known: Known) -> Reply:
             decision = transactions.stop(
                 request.state,
                 request.context,
@@ -188,14 +200,21 @@ class Core:
                 body=request.payload,
             )
             info = None
-            if tag_text is not None:
-                info = id_tag_info(authorize(tag, self._policy.unknown_tags, request.context.now))
+            if facts is not None:
+                info = id_tag_info(self._tags.verdict(facts, Use(client_id=client_id, now=now)))
             return Reply(call_result.StopTransaction(id_tag_info=info), decision)
+
+        def found(context: tuple[Transaction | None, TagFacts | None, Known]) -> Reply | Deferred[Reply]:
+            elsewhere, facts, known = context
+            if facts is None or tag_text is None:
+                return answer(None, elsewhere, known)
+            return then(self._tags.complete(facts, tag_text, client_id, now), answer, elsewhere, known)
 
         return self._reads.read(
             queries.stop_context,
-            request.state.charge_point.client_id,
+            client_id,
             number if running is None else None,
             tag_text,
             [value.instant.at for value in values],
-        ).addCallback(answer)
+            now,
+        ).addCallback(found)

@@ -19,6 +19,7 @@ _LARGEST_METER_WH = 10**13
 _LARGEST_TRANSACTION_ID = 2**31 - 1
 _LARGEST_CONNECTOR_ID = 2**31 - 1
 _MOST_CONNECTORS = 256
+_LONGEST_ID_TAG = 20
 
 
 def instant(request: Request, text: str | None) -> Instant:
@@ -74,9 +75,10 @@ def known_connector_id(known: Collection[int], value: float) -> int:
 
 
 def id_tag_info(info: TagInfo) -> dict[str, Any]:
-    """Return the idTagInfo of an answer (OCPP 1.6 §7.27)."""
+    """Return the idTagInfo of an answer (OCPP 1.6 §7.27); a parent that is longer than an idTag of 1.6 cannot be told."""
+    parent = info.parent_id_tag
     return {
         "status": info.status,
         "expiry_date": wire_time(info.expiry_date) if info.expiry_date is not None else None,
-        "parent_id_tag": info.parent_id_tag,
+        "parent_id_tag": parent if parent is not None and len(parent) <= _LONGEST_ID_TAG else None,
     }

@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("id_tags", sa.Column("max_transactions", sa.Integer()))
     op.add_column("id_tags", sa.Column("budget_kwh", Exact()))
     op.add_column("id_tags", sa.Column("budget_period", sa.String(10)))
+    op.create_index("transactions_of_id_tag", "transactions", [sa.text("lower(substr(id_tag, 1, 64))"), "stop_time"])
     op.create_table(
         "meters",
         sa.Column("transaction_id", sa.Integer(), primary_key=True, autoincrement=False),
