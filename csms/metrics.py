@@ -21,6 +21,7 @@ _HELP = {
     "refused_handshakes": ("handshakes that were refused", "status"),
     "protocol_events_dropped": ("protocol events dropped because the broker was away or slow", None),
     "protocol_events_published": ("protocol events handed to the broker", None),
+    "messages_dropped": ("messages missing in the raw log because the ledger was away or slow", None),
     "business_events_published": ("business events acknowledged by the broker", None),
     "business_events_set_aside": ("business events that the broker can never take", None),
 }

@@ -1,7 +1,7 @@
 """The daemon as a Twisted service: an ordered start, an ordered stop, and an exit status that tells the truth.
 
 Start: certificates, the ledger, what an unclean end left behind, the broker, the ports, READY.
-Stop: STOPPING, the ports, what is in flight, the sockets (1001), what the broker takes, the ledger. A fatal error does the
+Stop: STOPPING, the ports, what is in flight, the sockets (1001), the raw log, what the broker takes, the ledger. A fatal error does the
 same and ends with status 1.
 """
 
@@ -32,6 +32,8 @@ from csms.chargepoint.registry import Registry
 from csms.mqtt.client import MqttClient
 from csms.store import retention
 from csms.store.errors import StoreBroken, StoreError
+from csms.store.message_log import FLUSH_S as LOG_FLUSH_S
+from csms.store.message_log import MessageLog
 from csms.store.store import Store
 from csms.systemd import Notifier
 from csms.websocket.factory import ChargePointFactory
@@ -67,6 +69,7 @@ class Retention:
     events_s: float
     readings_s: float
     records_s: float
+    messages_s: float
 
 
 @define(eq=False)
@@ -75,6 +78,7 @@ class Daemon(Service):
 
     _reactor: Any
     _store: Store
+    _message_log: MessageLog
     _registry: Registry
     _sockets: ChargePointFactory
     _listeners: Sequence[Listener]
@@ -138,6 +142,7 @@ class Daemon(Service):
         self._every(_PRUNE_EVERY_S, self._prune)
         for seconds, job in self._jobs:
             self._every(seconds, job)
+        self._every(LOG_FLUSH_S, self._message_log.flush)
         if self._notifier.watchdog_s is not None:
             self._every(self._notifier.watchdog_s / 2, self._feed_watchdog)
         # What stands now stands for ever; and messages make few cycles, so that looking for them can be rarer.
@@ -235,12 +240,14 @@ class Daemon(Service):
             (retention.prune_readings, self._retention.readings_s),
             (retention.prune_records, self._retention.records_s),
             (retention.prune_meters, 0.0),
+            (retention.prune_messages, self._retention.messages_s),
         ):
             before = now - timedelta(seconds=seconds)
             for _ in range(_MOST_BATCHES):
                 deleted = await self._store.write(_batch(prune, before))
                 if deleted < retention.BATCH:
                     break
+        await self._message_log.prune()
 
     # Stop.
 
@@ -274,6 +281,8 @@ class Daemon(Service):
         gone = self._registry.discard_all("the daemon went away").addTimeout(_RECORD_S, self._reactor)
         gone.addErrback(lambda _: _log.warn("not every disconnection could be recorded"))
         await gone
+        written = self._message_log.flush().addTimeout(_RECORD_S, self._reactor)
+        await written.addErrback(lambda _: _log.warn("not every message could be written to the raw log"))
 
     async def _end_threads(self) -> None:
         if self._mqtt is not None and self._mqtt_is_started:

@@ -195,6 +195,19 @@ class Authority(Section):
     absent: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Invalid"
 
 
+def _none_or_enough(value: int) -> int:
+    if 0 < value < 16384:
+        raise ValueError("allowed are 0, which switches it off, and 16384 or more")
+    return value
+
+
+class Messages(Section):
+    """The raw log: the last messages of each charge point."""
+
+    retention: Seconds = 7 * 86400
+    bytes_per_chargepoint: Annotated[int, Field(ge=0, le=1024**3), AfterValidator(_none_or_enough)] = 256 * 1024
+
+
 class Limits(Section):
     """Bounds of the endpoint."""
 
@@ -241,6 +254,7 @@ class Settings(BaseSettings):
     events: Events = Events()
     ledger: Ledger = Ledger()
     authority: Authority = Authority()
+    messages: Messages = Messages()
     limits: Limits = Limits()
     gateway: Gateway = Field(default_factory=Gateway)
     log: Log = Log()

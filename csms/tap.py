@@ -6,7 +6,7 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +29,7 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
+from csms.events.protocol import ProtocolEvent
 from csms.handlers.request import Policy
 from csms.handlers.v16.commands import COMMANDS
 from csms.handlers.v16.core import Core
@@ -46,6 +47,7 @@ from csms.service import Daemon, Listener, Retention
 from csms.settings import Settings, SettingsError, load
 from csms.store.database import parse_url
 from csms.store.errors import StoreError
+from csms.store.message_log import MessageLog
 from csms.store.store import Store
 from csms.systemd import Notifier
 from csms.websocket.factory import ChargePointFactory
@@ -105,6 +107,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         gateway_id,
         time.monotonic,
     )
+    message_log = MessageLog(store, counters, time.monotonic, settings.messages.bytes_per_chargepoint)
     stream, relay, mqtt = _mqtt(settings, store, counters)
     if relay is not None:
         store.on_events = relay.committed
@@ -122,7 +125,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ledger=store,
         dispatchers={V16: Dispatcher.of(V16, [Core(store, policy, authority), Firmware(), Security()])},
         counters=counters,
-        publish_protocol_event=stream.offer if stream is not None else None,
+        publish_protocol_event=_to_both(stream, message_log) if stream is not None else message_log.offer,
         unknown_chargepoints=_REGISTRATIONS[settings.ocpp.unknown_chargepoints],
         validation=settings.ocpp.validation,
     )
@@ -159,6 +162,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     daemon = Daemon(
         reactor=reactor,
         store=store,
+        message_log=message_log,
         registry=registry,
         sockets=sockets,
         listeners=_listeners(reactor, settings, sockets, tls, health),
@@ -166,7 +170,10 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         tls=tls,
         notifier=Notifier.from_environment(environment, os.getpid()),
         retention=Retention(
-            settings.events.retention, settings.ledger.readings_retention, settings.ledger.records_retention
+            settings.events.retention,
+            settings.ledger.readings_retention,
+            settings.ledger.records_retention,
+            settings.messages.retention,
         ),
         now=utc_now,
         observer=logs.observer(settings.log.format, settings.log.level),
@@ -239,6 +246,14 @@ def _mqtt(
         if feed is not None:
             feed.wake = client.wake
     return stream, relay, client
+
+
+def _to_both(stream: ProtocolStream, message_log: MessageLog) -> Callable[[ProtocolEvent], None]:
+    def publish(event: ProtocolEvent) -> None:
+        stream.offer(event)
+        message_log.offer(event)
+
+    return publish
 
 
 def _absolute(path: str | None) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET, Struct
 
 from csms.events.business import ConfigurationChanged
-from csms.events.protocol import without_secrets
+from csms.events.redaction import value_without_secrets
 from csms.ledger import chargepoints
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, ConfigurationKey
@@ -104,7 +104,7 @@ def _key(state: ChargePointState, context: Context, key: str, value: str | None,
     return ConfigurationKey(
         client_id=state.charge_point.client_id,
         key=key,
-        value=None if is_secret(key) else without_secrets(value),
+        value=None if is_secret(key) else value_without_secrets(value),
         readonly=readonly,
         seen_at=context.now,
     )

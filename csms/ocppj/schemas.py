@@ -57,7 +57,7 @@ class Schemas:
             self._compile(action)
 
     def check_request(self, action: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
-        """Return the deviations of a request, none for nearly all.
+        """Return the deviations of a request, none for nearly all: ``path: keyword of the schema: what is wrong``.
 
         :raises BadPayload: the payload does not fit, and `mode` does not tolerate how.
         :raises KeyError: there is no such action.
@@ -85,11 +85,11 @@ class Schemas:
         deviations: list[str] = []
         for error in validator.iter_errors(payload):
             path = ".".join(map(str, error.instance_path))
-            text = f"{path or 'payload'}: {error.message[:120]}"
+            where, message = path or "payload", error.message[:120]
             if mode == "strict" or not _tolerable(error):
-                raise BadPayload(self._code(error), text)
+                raise BadPayload(self._code(error), f"{where}: {message}")
             if len(deviations) < _MAX_DEVIATIONS:
-                deviations.append(text)
+                deviations.append(f"{where}: {error.kind.name}: {message}")
         return tuple(deviations)
 
     def _compile(self, name: str) -> jsonschema_rs.Draft4Validator | jsonschema_rs.Draft6Validator:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Table, delete, func, select
 from sqlalchemy.sql import ColumnElement
 
-from csms.store.tables import cursors, event_log, meter_readings, meters, records, transactions
+from csms.store.tables import cursors, event_log, messages, meter_readings, meters, records, transactions
 
 BATCH = 2000
 
@@ -41,3 +41,23 @@ def _prune(connection: Connection, table: Table, key: ColumnElement[int], *condi
     # Keys grow with time, so the oldest come first and the search stops at the batch.
     oldest = select(key).order_by(key).limit(BATCH).scalar_subquery()
     return connection.execute(delete(table).where(key.in_(oldest), *conditions)).rowcount
+
+
+def prune_messages(connection: Connection, before: datetime) -> int:
+    """Delete a batch of the raw log that was sent before a time; return how many rows."""
+    return _prune(connection, messages, messages.c.segment_id, messages.c.last_at < before)
+
+
+def overfull_charge_points(connection: Connection, most_bytes: int) -> list[str]:
+    """Return the charge points whose raw log is larger than it may be: a long read, and none for the writer's thread."""
+    query = select(messages.c.client_id).group_by(messages.c.client_id).having(func.sum(messages.c.size) > most_bytes)
+    return list(connection.execute(query).scalars())
+
+
+def prune_messages_of(connection: Connection, client_id: str, most_bytes: int) -> int:
+    """Delete the oldest of a charge point's raw log, so that it is no larger than it may be; return how many rows."""
+    mine = messages.c.client_id == client_id
+    total = func.sum(messages.c.size).over(order_by=messages.c.segment_id.desc()).label("total")
+    sums = select(messages.c.segment_id, total).where(mine).subquery()
+    beyond = select(func.max(sums.c.segment_id)).where(sums.c.total > most_bytes).scalar_subquery()
+    return connection.execute(delete(messages).where(mine, messages.c.segment_id <= beyond)).rowcount

@@ -163,6 +163,10 @@ class Store:
         """Have ``query(connection, *arguments)`` run on a reader's thread; fails with `StoreUnavailable`."""
         return deferToThreadPool(self._reactor, self._readers, self._query, query, arguments)
 
+    def compute(self, function: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
+        """Have a function that needs no database run on a reader's thread."""
+        return deferToThreadPool(self._reactor, self._readers, function, *arguments)
+
     def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         try:
             with self._readable().connect() as connection:

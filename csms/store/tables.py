@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -216,19 +217,17 @@ deviations = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("entry_id", BigKey, primary_key=True),
+    Column("segment_id", BigKey, primary_key=True),
     Column("client_id", String(255), nullable=False),
-    Column("at", UtcTime, nullable=False),
-    Column("direction", String(3), nullable=False),
-    Column("kind", String(10), nullable=False),
-    Column("action", Text, nullable=False),
-    Column("message_id", Text, nullable=False),
-    Column("payload", Utf8, nullable=False),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
     Column("size", Integer, nullable=False),
-    Index("messages_of_charge_point", "client_id", "entry_id"),
-    Index("messages_by_time", "at"),
+    Column("actions", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("messages_of_charge_point", "client_id", "segment_id", "size"),
     sqlite_autoincrement=True,
 )
+"""The raw log: a row holds some messages of a charge point that followed each other (`csms.store.messages`)."""
 
 seen_requests = Table(
     "seen_requests",

@@ -73,19 +73,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "messages",
-        sa.Column("entry_id", BigKey, primary_key=True),
+        sa.Column("segment_id", BigKey, primary_key=True),
         sa.Column("client_id", sa.String(255), nullable=False),
-        sa.Column("at", UtcTime(), nullable=False),
-        sa.Column("direction", sa.String(3), nullable=False),
-        sa.Column("kind", sa.String(10), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("message_id", sa.Text(), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("first_at", UtcTime(), nullable=False),
+        sa.Column("last_at", UtcTime(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("actions", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("messages_of_charge_point", "messages", ["client_id", "entry_id"])
-    op.create_index("messages_by_time", "messages", ["at"])
+    op.create_index("messages_of_charge_point", "messages", ["client_id", "segment_id", "size"])
     op.create_table(
         "seen_requests",
         sa.Column("face", sa.String(10), primary_key=True),

@@ -1,0 +1,110 @@
+"""Secrets in OCPP frames: blanked before a frame is published or kept.
+
+Secrets are what members and configuration keys of such names hold (``AuthorizationKey``, ``BasicAuthPassword``, those of a
+VPN and an APN, a vendor's own), passwords and signatures in URLs, and private keys. A text that speaks of a secret, such as
+the reason of a refusal or JSON inside of a text, is blanked as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+REDACTED = "(redacted)"
+HOLDS_NO_TEXT = frozenset({"Authorize", "Heartbeat", "MeterValues", "StartTransaction", "StopTransaction"})
+"""The actions that make up nearly all messages, and hold numbers, times and tags: they are not looked at."""
+_NAMES = re.compile(
+    r"pass(?:word|wd|phrase|code)|authori[sz]ation[ _-]?key|secret|private[ _-]?key|shared[ _-]?key|simpin|credential"
+    r"|psk(?=[\\\"'\s]*[=:]|$)",
+    re.IGNORECASE,
+)
+_EMPTY, _COMMAS_OF_EMPTY = b",{}]", 2
+"""A CALLRESULT that says nothing: ``[3,"id",{}]``."""
+_NAME_ALONE = re.compile(r"[\w.\-/]*")
+_LABELS = ("key", "name")
+"""The members that name what a ``value`` beside them is."""
+_VALUES = frozenset({"value", "attributevalue", "actualvalue"})
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_URL = re.compile(r"\w*:\\?/\\?/\S*")
+_URL_PASSWORD = re.compile(r"(:\\?/\\?/[^/?#:\s]*):(?:[^/?#\s]*@|(?!\d+[/?#])\S*@)")
+"""``ftp://user:password@host/``: the places of uploads and firmware are given so; a password may hold what it must not."""
+_URL_QUERY = re.compile(
+    r"([?&][\w.\-]*(?:pass|secret|token|sig|signature|key|credential)[\w.\-]*=)[^&#\s\"']*", re.IGNORECASE
+)
+
+
+def without_secrets(action: str, frame: bytes) -> bytes:
+    """Return a frame without its secrets; one that holds none, as nearly all, stays as it is on the wire."""
+    if action in HOLDS_NO_TEXT or (frame.endswith(_EMPTY) and frame.count(b",") == _COMMAS_OF_EMPTY):
+        return frame
+    if not _may_hold_secrets(frame.lower()):
+        return frame
+    members = orjson.loads(frame)
+    # Type, message id and, of a CALL, the action stay what they are.
+    clean = [*members[:2], *_clean(members[2:])]
+    return frame if clean == members else orjson.dumps(clean)
+
+
+def _may_hold_secrets(lowered: bytes) -> bool:
+    """Tell whether a frame has to be parsed. Written out, because it is asked for every other message."""
+    return (
+        b"\\" in lowered
+        or b"//" in lowered
+        or b"pass" in lowered
+        or b"authori" in lowered
+        or b"secret" in lowered
+        or b"private" in lowered
+        or b"shared" in lowered
+        or b"credential" in lowered
+        or b"simpin" in lowered
+        or b"psk" in lowered
+        or b"vpn" in lowered
+    )
+
+
+def redacted(text: str) -> str:
+    """Return a text without secrets."""
+    text = _PRIVATE_KEY.sub(REDACTED, text)
+    if "/" in text:
+        text = _URL_QUERY.sub(rf"\1{REDACTED}", _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text))
+    if _NAMES.search(_URL.sub("", text)) is None or _NAME_ALONE.fullmatch(text) is not None:
+        return text
+    return REDACTED
+
+
+def value_without_secrets(value: Any) -> Any:
+    """Return a copy of a payload, or of a part of one, without secrets."""
+    return _clean(value)
+
+
+def _clean(value: Any, *, of_secret: bool = False) -> Any:
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, list):
+        return [_clean(item, of_secret=of_secret) for item in value]
+    if not isinstance(value, dict):
+        return value
+    of_secret = of_secret or _names_a_secret(value)
+    return {
+        name: REDACTED
+        if item not in (None, True, False, "") and (_NAMES.search(name) or (of_secret and name.lower() in _VALUES))
+        else _clean(_without_key(item) if name == "vpn" else item, of_secret=of_secret)
+        for name, item in value.items()
+    }
+
+
+def _names_a_secret(value: dict[str, Any]) -> bool:
+    variable = value.get("variable")
+    labels = [value.get(label) for label in _LABELS]
+    if isinstance(variable, dict):
+        labels.append(variable.get("name"))
+    return any(isinstance(label, str) and _NAMES.search(label) for label in labels)
+
+
+def _without_key(vpn: Any) -> Any:
+    """The shared secret of a VPN is called by the plain word that names configuration keys elsewhere (2.0.1 VPNType)."""
+    return {**vpn, "key": REDACTED} if isinstance(vpn, dict) and "key" in vpn else vpn
