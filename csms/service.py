@@ -27,6 +27,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
+from csms.api.event_feed import EventFeed
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
 from csms.mqtt.client import MqttClient
@@ -82,6 +83,7 @@ class Daemon(Service):
     _registry: Registry
     _sockets: ChargePointFactory
     _listeners: Sequence[Listener]
+    _event_feed: EventFeed
     _mqtt: MqttClient | None
     _tls: ChargePointTls | None
     _notifier: Notifier
@@ -271,6 +273,7 @@ class Daemon(Service):
             loop.stop()
         self._sockets.stop_sweep()
         await DeferredList([_as_deferred(port.stopListening()) for port in self._ports])
+        self._event_feed.close()
         self._sockets.hold_all()
         if self._authority is not None:
             self._authority.close()
