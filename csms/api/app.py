@@ -11,9 +11,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, Map
 
 from csms.api.exchange import understand, write, write_problem
+from csms.api.parameters import RESERVED
 from csms.api.problems import Problem, unavailable
 from csms.api.routes import PREFIX, Route
 from csms.store.errors import StoreUnavailable
@@ -25,7 +26,10 @@ _log = Logger()
 class Segment(BaseConverter):
     """One segment of a path as `csms.api.root` hands it on: decoded, but that % and / stay encoded."""
 
-    regex = "[^/]+"
+    def __init__(self, url_map: Map, *reserved: str) -> None:
+        super().__init__(url_map)
+        # Names that have a route of their own beside this one.
+        self.regex = f"(?!(?:{'|'.join(reserved)})$)[^/]+" if reserved else "[^/]+"
 
     def to_python(self, value: str) -> str:
         return value.replace("%2F", "/").replace("%25", "%")
@@ -41,7 +45,12 @@ def escape_segment(text: str) -> str:
 
 def rule(path: str) -> str:
     """Return the werkzeug rule of a route's path."""
-    return PREFIX + _PARAMETER.sub(r"<segment:\1>", path)
+    return PREFIX + _PARAMETER.sub(_converter, path)
+
+
+def _converter(found: re.Match[str]) -> str:
+    reserved = RESERVED.get(found[1], ())
+    return f"<segment({','.join(map(repr, reserved))}):{found[1]}>" if reserved else f"<segment:{found[1]}>"
 
 
 def make_app(routes: Iterable[Route]) -> Klein:

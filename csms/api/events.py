@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from attrs import define
@@ -19,9 +20,10 @@ from csms.store.log_slices import OutOfReach, Slice, Wanted, log_slice
 
 _LARGEST = 2**63 - 1
 Position = Annotated[int, Meta(ge=0, le=_LARGEST)]
+_POSITION = re.compile(r"[0-9]{1,18}")
 _LAST_EVENT_ID = Header(
     "Last-Event-ID",
-    "Of a stream: the position of the last event that was taken. It goes before `after`.",
+    "The position of the last event that was taken, as a stream gave it; it goes before `after`",
     {"type": "string", "pattern": "^[0-9]{1,18}$"},
 )
 
@@ -73,9 +75,7 @@ class Events:
     async def list(self, exchange: Exchange) -> Answer | None:
         """Return a page of the log, or go on live."""
         query: EventsQuery = exchange.query
-        after = given(query.after)
-        if query.cursor is not UNSET:
-            after = int(query.cursor)
+        after = _position(exchange)
         wanted = Wanted(
             frozenset(query.type) if query.type is not UNSET else None,
             given(query.client_id),
@@ -83,23 +83,24 @@ class Events:
         request = exchange.request
         try:
             if accepted(request, (JSON, EVENT_STREAM)) == EVENT_STREAM and request.method == b"GET":
-                await self._stream(request, after, wanted)
+                await self._feed.stream(request, after, wanted)
                 return None
             slice_ = await self._ledger.browse(log_slice, after, query.limit, wanted)
         except OutOfReach as error:
             raise _gone(error) from None
-        return Answer(_page(slice_))
-
-    async def _stream(self, request: Any, after: int | None, wanted: Wanted) -> None:
-        last = request.getHeader("last-event-id")
-        if last:
-            if not last.isascii() or not last.isdigit() or len(last) > 18:
-                raise Problem(400, "Last-Event-ID: it is no position")
-            after = int(last)
-        try:
-            await self._feed.stream(request, after, wanted)
         except TooManyStreams:
             raise unavailable("there are as many streams as may be") from None
+        return Answer(_page(slice_))
+
+
+def _position(exchange: Exchange) -> int | None:
+    last: str | None = exchange.request.getHeader("last-event-id")
+    if last is not None:
+        if not _POSITION.fullmatch(last):
+            raise Problem(400, "Last-Event-ID: it is no position")
+        return int(last)
+    cursor = exchange.query.cursor
+    return int(cursor) if cursor is not UNSET else given(exchange.query.after)
 
 
 def _page(found: Slice) -> EventPage:

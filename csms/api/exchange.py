@@ -47,7 +47,7 @@ def understand(route: Route, request: IRequest, texts: dict[str, str]) -> Exchan
     body = None
     if route.body is not None:
         body = read_body(route.body, request, raw)
-    return Exchange(request, path, query, body, raw)
+    return Exchange(request, path, query, body)
 
 
 def read_body(wanted: Body, request: IRequest, raw: bytes) -> Any:

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from csms.api.ports import Ledger
 from csms.api.problems import Problem
 from csms.api.routes import Answer, Exchange, Header
+from csms.ocppj import codec
 from csms.store import seen_requests
 from csms.store.errors import StoreError
 
@@ -107,7 +108,7 @@ def _key(headers: list[bytes]) -> str:
 def _fingerprint(exchange: Exchange) -> str:
     request = exchange.request
     prefer = b",".join(request.requestHeaders.getRawHeaders(b"prefer") or [])
-    parts = [request.method, request.uri, prefer, exchange.raw_body]
+    parts = [request.method, request.uri, prefer, codec.dump(exchange.body)]
     return hashlib.sha256(b"\n".join(str(len(part)).encode() + b":" + part for part in parts)).hexdigest()
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -16,6 +16,7 @@ from csms.api.problems import Problem
 from csms.api.routes import Asked
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 _MOST_PARAMETERS = 50
 _UNDECODABLE = "surrogateescape"
 
@@ -34,6 +35,8 @@ PATH: Mapping[str, Any] = {
     "tariffId": Annotated[str, Meta(min_length=1, max_length=100)],
 }
 """The type of each parameter of a path."""
+RESERVED: Mapping[str, tuple[str, ...]] = {"idTag": ("import", "export")}
+"""What a parameter cannot be, because a route has that name. Id tags of these names are reached in another case."""
 
 
 class Listing(Asked, frozen=True):
@@ -75,11 +78,14 @@ def query_values(query: bytes, kind: type[Asked]) -> Any:
         )
     except ValueError:
         raise Problem(400, "the query is not percent-encoded UTF-8, or has too many parameters") from None
-    lists = _lists(kind)
+    lists, times = _fields_of(kind, list), _fields_of(kind, datetime)
     values: dict[str, Any] = {}
     for name, text in pairs:
         if _CONTROL.search(text):
             raise Problem(400, f"query: {name[:50]}: control characters")
+        # As numbers they would be taken for seconds since 1970.
+        if name in times and not _TIME.match(text):
+            raise Problem(400, f"query: {name}: a time is as in 2030-01-31T12:00:00Z (RFC 3339)")
         if name in lists:
             values.setdefault(name, []).append(text)
         elif name in values:
@@ -93,12 +99,13 @@ def query_values(query: bytes, kind: type[Asked]) -> Any:
 
 
 @cache
-def _lists(kind: type[Asked]) -> frozenset[str]:
+def _fields_of(kind: type[Asked], of: type) -> frozenset[str]:
+    """Return the parameters that are of a type, or of it or something else."""
     hints = get_type_hints(kind)
     return frozenset(
         field.encode_name
         for field in msgspec.structs.fields(kind)
-        if list in {get_origin(option) for option in getattr(hints[field.name], "__args__", (hints[field.name],))}
+        if of in {get_origin(option) or option for option in (hints[field.name], *get_args(hints[field.name]))}
     )
 
 

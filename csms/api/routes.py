@@ -37,7 +37,6 @@ class Exchange:
     path: Mapping[str, Any]
     query: Any
     body: Any
-    raw_body: bytes
 
 
 @frozen

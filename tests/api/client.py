@@ -68,8 +68,11 @@ class Http:
 
     async def raw(self, data):
         """Send bytes, return bytes."""
-        protocol = await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), _Whole(data))
-        return await protocol.done
+        return await (await self.open(data)).done
+
+    async def open(self, data):
+        """Send bytes, return the connection."""
+        return await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), _Whole(data))
 
     async def ask(self, method, target, body=None, **headers):
         """Send a request; a body that is no bytes is sent as JSON. Underscores in names of headers are dashes."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import attrs
+import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
@@ -18,7 +20,8 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.transactions import Transactions
 from csms.ledger.cost import Tariff
 from csms.metrics import Counters
-from csms.store.database import parse_url
+from csms.store.database import parse_url, writing_engine
+from csms.store.schema import bring_up_to_date
 from csms.store.store import Store
 from tests.api.client import Http
 from tests.api.fakes import FakeCommands
@@ -51,9 +54,23 @@ class Desk:
         return self.http.port
 
 
-async def open_desk(folder, *, token=None, streams=8, url=None):
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """A database with its tables: to make them takes longer than most tests here."""
+    path = tmp_path_factory.mktemp("api") / "empty.db"
+    engine = writing_engine(parse_url(f"sqlite:///{path}"), "normal")
+    bring_up_to_date(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.rollback()
+    engine.dispose()
+    return path
+
+
+async def open_desk(folder, empty_database, *, token=None, streams=8):
     """Return a desk, and what closes it."""
-    store = Store(reactor, parse_url(url or f"sqlite:///{folder}/csms.db"), "normal", "gw1", time.monotonic)
+    shutil.copy(empty_database, folder / "csms.db")
+    store = Store(reactor, parse_url(f"sqlite:///{folder}/csms.db"), "normal", "gw1", time.monotonic)
     await store.open()
     now, clock, commands = WallClock(), FeedClock(), FakeCommands()
     shared = shared_of(store, now=now)
@@ -81,16 +98,16 @@ async def open_desk(folder, *, token=None, streams=8, url=None):
 
 
 @pytest_twisted.async_yield_fixture
-async def desk(tmp_path):
+async def desk(tmp_path, empty_database):
     """A desk."""
-    made, close = await open_desk(tmp_path)
+    made, close = await open_desk(tmp_path, empty_database)
     yield made
     await close()
 
 
 @pytest_twisted.async_yield_fixture
-async def guarded(tmp_path):
+async def guarded(tmp_path, empty_database):
     """A desk behind a token."""
-    made, close = await open_desk(tmp_path, token="s3cret")
+    made, close = await open_desk(tmp_path, empty_database, token="s3cret")
     yield made
     await close()
