@@ -60,9 +60,6 @@ def empty_database(tmp_path_factory):
     path = tmp_path_factory.mktemp("api") / "empty.db"
     engine = writing_engine(parse_url(f"sqlite:///{path}"), "normal")
     bring_up_to_date(engine)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.rollback()
     engine.dispose()
     return path
 
