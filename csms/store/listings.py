@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, func, literal, literal_column, select, tuple_
 
 from csms.ledger.cost import Tariff
 from csms.ledger.state import ChargePoint, ConfigurationKey, Connector, Reading, Reservation, Transaction
+from csms.store.queries import TRANSACTIONS
 from csms.store.snapshot import snapshot
 from csms.store.tables import (
     charge_points,
@@ -22,11 +23,14 @@ from csms.store.tables import (
     connectors,
     meter_readings,
     reservations,
+    tag_key,
     tariffs,
     transactions,
 )
 
 Kind = TypeVar("Kind")
+_ACTIVE: ColumnElement[str] = literal_column("'active'")
+"""Not a parameter: only of a literal a database sees that its index of running transactions serves."""
 _CLOCKS = timedelta(days=7)
 """How far before its transaction's start a reading may be timed: stations set their clocks in the middle of sessions."""
 
@@ -79,7 +83,7 @@ def _with_connectors(connection: Connection, query: Any) -> list[KnownChargePoin
         for row in connection.execute(of_connectors):
             known[row.client_id].connectors.append(_as(Connector, row))
         of_running = select(transactions.c.client_id, transactions.c.connector_id, transactions.c.transaction_id).where(
-            transactions.c.status == "active", transactions.c.client_id.in_(known)
+            transactions.c.status == _ACTIVE, transactions.c.client_id.in_(known)
         )
         for row in connection.execute(of_running):
             known[row.client_id].running[row.connector_id] = row.transaction_id
@@ -103,18 +107,19 @@ def transactions_before(
     if client_id is not None:
         wanted.append(transactions.c.client_id == client_id)
     if id_tag is not None:
-        wanted.append(func.lower(transactions.c.id_tag) == id_tag.lower())
+        tag = literal(id_tag)
+        wanted += [tag_key(transactions.c.id_tag) == tag_key(tag), func.lower(transactions.c.id_tag) == func.lower(tag)]
     if active is not None:
-        wanted.append(transactions.c.status == "active" if active else transactions.c.status != "active")
+        wanted.append(transactions.c.status == _ACTIVE if active else transactions.c.status != _ACTIVE)
     if since is not None:
         wanted.append(transactions.c.start_time >= since)
-    query = select(transactions).where(*wanted).order_by(transactions.c.transaction_id.desc()).limit(limit + 1)
+    query = TRANSACTIONS.where(*wanted).order_by(transactions.c.transaction_id.desc()).limit(limit + 1)
     return _all(Transaction, connection.execute(query))
 
 
 def transaction(connection: Connection, transaction_id: int) -> Transaction | None:
     """Return a transaction, whosever it is."""
-    row = connection.execute(select(transactions).where(transactions.c.transaction_id == transaction_id)).one_or_none()
+    row = connection.execute(TRANSACTIONS.where(transactions.c.transaction_id == transaction_id)).one_or_none()
     return None if row is None else _as(Transaction, row)
 
 

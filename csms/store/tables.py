@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    text,
 )
 
 from csms.events.business import SignedValue
@@ -93,6 +94,12 @@ transactions = Table(
     Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
     Index("transactions_of_charge_point", "client_id", "transaction_id"),
     Index("transactions_by_start", "client_id", "station_start"),
+    Index(
+        "transactions_running",
+        "transaction_id",
+        sqlite_where=text("status = 'active'"),
+        postgresql_where=text("status = 'active'"),
+    ),
 )
 
 meters = Table(

@@ -19,6 +19,10 @@ def upgrade() -> None:
     op.add_column("id_tags", sa.Column("budget_kwh", Exact()))
     op.add_column("id_tags", sa.Column("budget_period", sa.String(10)))
     op.create_index("transactions_of_id_tag", "transactions", [sa.text("lower(substr(id_tag, 1, 64))"), "stop_time"])
+    running = sa.text("status = 'active'")
+    op.create_index(
+        "transactions_running", "transactions", ["transaction_id"], sqlite_where=running, postgresql_where=running
+    )
     op.create_table(
         "meters",
         sa.Column("transaction_id", sa.Integer(), primary_key=True, autoincrement=False),
