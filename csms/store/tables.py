@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    literal_column,
     text,
 )
 
@@ -117,7 +118,8 @@ def tag_key(id_tag: ColumnElement[str]) -> ColumnElement[str]:
 
     Only the beginning: a text of a charge point may be longer than an index takes.
     """
-    return func.lower(func.substr(id_tag, 1, 64))
+    # Literals: with parameters in it, it would not be the expression of the index.
+    return func.lower(func.substr(id_tag, literal_column("1"), literal_column("64")))
 
 
 Index("transactions_of_id_tag", tag_key(transactions.c.id_tag), transactions.c.stop_time)
