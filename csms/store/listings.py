@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, literal, literal_co
 
 from csms.ledger.cost import Tariff
 from csms.ledger.state import ChargePoint, ConfigurationKey, Connector, Reading, Reservation, Transaction
-from csms.store.queries import TRANSACTIONS
+from csms.store.progress import TRANSACTIONS
 from csms.store.snapshot import snapshot
 from csms.store.tables import (
     charge_points,

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, bindparam, case, func, or_, select, type_coer
 from csms.ledger.authorization import IdTag, TagFacts, TagSession, fold, is_limited, sessions_since
 from csms.ledger.energy import ZERO, EnergyMeter
 from csms.store.id_tags import FIELDS, get, of_row
-from csms.store.tables import id_tags, meters, tag_key, transactions
+from csms.store.progress import METER, WITH_METERS
+from csms.store.tables import id_tags, tag_key, transactions
 
 _parents = id_tags.alias("parents")
 _TAG_AND_PARENT = (
@@ -21,7 +22,6 @@ _TAG_AND_PARENT = (
     .where(id_tags.c.folded == bindparam("folded"))
 )
 _RUNS = transactions.c.stop_time.is_(None)
-_METER = transactions.c.meter.type
 _SESSIONS = (
     select(
         transactions.c.client_id,
@@ -30,9 +30,9 @@ _SESSIONS = (
         transactions.c.start_time,
         transactions.c.stop_time,
         transactions.c.energy_wh,
-        type_coerce(case((_RUNS, func.coalesce(meters.c.meter, transactions.c.meter))), _METER).label("meter"),
+        type_coerce(case((_RUNS, METER)), transactions.c.meter.type).label("meter"),
     )
-    .select_from(transactions.outerjoin(meters, meters.c.transaction_id == transactions.c.transaction_id))
+    .select_from(WITH_METERS)
     .where(
         tag_key(transactions.c.id_tag) == tag_key(bindparam("id_tag")),
         or_(_RUNS, transactions.c.stop_time >= bindparam("since", type_=transactions.c.stop_time.type)),
