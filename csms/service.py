@@ -142,9 +142,9 @@ class Daemon(Service):
         self._sockets.start_sweep()
         self._every(_RECOVER_EVERY_S, self._recover)
         self._every(_PRUNE_EVERY_S, self._prune)
+        self._every(LOG_FLUSH_S, self._message_log.flush)
         for seconds, job in self._jobs:
             self._every(seconds, job)
-        self._every(LOG_FLUSH_S, self._message_log.flush)
         if self._notifier.watchdog_s is not None:
             self._every(self._notifier.watchdog_s / 2, self._feed_watchdog)
         # What stands now stands for ever; and messages make few cycles, so that looking for them can be rarer.
@@ -241,8 +241,8 @@ class Daemon(Service):
             (retention.prune_events, self._retention.events_s),
             (retention.prune_readings, self._retention.readings_s),
             (retention.prune_records, self._retention.records_s),
-            (retention.prune_meters, 0.0),
             (retention.prune_messages, self._retention.messages_s),
+            (retention.prune_meters, 0.0),
         ):
             before = now - timedelta(seconds=seconds)
             for _ in range(_MOST_BATCHES):

@@ -186,16 +186,6 @@ class Ledger(Section):
     records_retention: Seconds = 90 * 86400
 
 
-class Authority(Section):
-    """A web service that is asked about id tags that are unknown here."""
-
-    url: Annotated[str, AfterValidator(_webhook_url)] | None = None
-    timeout: Annotated[Seconds, Field(le=30)] = 5
-    token: SecretStr | None = None
-    cache: SecondsOrNone = 300
-    absent: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Invalid"
-
-
 def _none_or_enough(value: int) -> int:
     if 0 < value < 16384:
         raise ValueError("allowed are 0, which switches it off, and 16384 or more")
@@ -207,6 +197,16 @@ class Messages(Section):
 
     retention: Seconds = 7 * 86400
     bytes_per_chargepoint: Annotated[int, Field(ge=0, le=1024**3), AfterValidator(_none_or_enough)] = 256 * 1024
+
+
+class Authority(Section):
+    """A web service that is asked about id tags that are unknown here."""
+
+    url: Annotated[str, AfterValidator(_webhook_url)] | None = None
+    timeout: Annotated[Seconds, Field(le=30)] = 5
+    token: SecretStr | None = None
+    cache: SecondsOrNone = 300
+    absent: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Invalid"
 
 
 class Limits(Section):
@@ -254,8 +254,8 @@ class Settings(BaseSettings):
     billing: Billing = Billing()
     events: Events = Events()
     ledger: Ledger = Ledger()
-    authority: Authority = Authority()
     messages: Messages = Messages()
+    authority: Authority = Authority()
     limits: Limits = Limits()
     gateway: Gateway = Field(default_factory=Gateway)
     log: Log = Log()

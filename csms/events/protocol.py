@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from csms.events import topics
-from csms.events.redaction import redacted, without_secrets
+from csms.events.redaction import frame_without_secrets, redacted
 from csms.ocppj import frames
 
 _NO_ERROR = (Raw(b'""'), Raw(b'""'), Raw(b"{}"))
@@ -55,7 +55,7 @@ _encode = msgspec.json.Encoder().encode
 def publication(event: ProtocolEvent, gateway_id: str) -> tuple[str, bytes]:
     """Return topic and body of a protocol event."""
     action = event.action
-    kind, _, payload = parts(without_secrets(action, event.frame))
+    kind, _, payload = parts(frame_without_secrets(action, event.frame))
     if kind == frames.CALL:
         topic, message_type = topics.protocol_message(event.client_id, action), action
     else:

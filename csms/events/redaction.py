@@ -17,7 +17,7 @@ HOLDS_NO_TEXT = frozenset({"Authorize", "Heartbeat", "MeterValues", "StartTransa
 """The actions that make up nearly all messages, and hold numbers, times and tags: they are not looked at."""
 _NAMES = re.compile(
     r"pass(?:word|wd|phrase|code)|authori[sz]ation[ _-]?key|secret|private[ _-]?key|shared[ _-]?key|simpin|credential"
-    r"|psk(?=[\\\"'\s]*[=:]|$)",
+    r"|api[ _-]?key|pin[ _-]?code|psk(?=[\\\"'\s]*[=:]|$)",
     re.IGNORECASE,
 )
 _EMPTY, _COMMAS_OF_EMPTY = b",{}]", 2
@@ -37,7 +37,7 @@ _URL_QUERY = re.compile(
 )
 
 
-def without_secrets(action: str, frame: bytes) -> bytes:
+def frame_without_secrets(action: str, frame: bytes) -> bytes:
     """Return a frame without its secrets; one that holds none, as nearly all, stays as it is on the wire."""
     if action in HOLDS_NO_TEXT or (frame.endswith(_EMPTY) and frame.count(b",") == _COMMAS_OF_EMPTY):
         return frame
@@ -45,7 +45,7 @@ def without_secrets(action: str, frame: bytes) -> bytes:
         return frame
     members = orjson.loads(frame)
     # Type, message id and, of a CALL, the action stay what they are.
-    clean = [*members[:2], *_clean(members[2:])]
+    clean = [*members[:2], *without_secrets(members[2:])]
     return frame if clean == members else orjson.dumps(clean)
 
 
@@ -60,10 +60,16 @@ def _may_hold_secrets(lowered: bytes) -> bool:
         or b"private" in lowered
         or b"shared" in lowered
         or b"credential" in lowered
-        or b"simpin" in lowered
+        or b"pin" in lowered
+        or b"api" in lowered
         or b"psk" in lowered
         or b"vpn" in lowered
     )
+
+
+def names_a_secret(name: str) -> bool:
+    """Tell whether the value of a configuration key, variable or member is a secret, by the name of it."""
+    return _NAMES.search(name) is not None
 
 
 def redacted(text: str) -> str:
@@ -76,33 +82,29 @@ def redacted(text: str) -> str:
     return REDACTED
 
 
-def value_without_secrets(value: Any) -> Any:
-    """Return a copy of a payload, or of a part of one, without secrets."""
-    return _clean(value)
-
-
-def _clean(value: Any, *, of_secret: bool = False) -> Any:
+def without_secrets(value: Any, *, of_secret: bool = False) -> Any:
+    """Return a payload, or a part of one, without its secrets; ``of_secret``: it belongs to something that is one."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, list):
-        return [_clean(item, of_secret=of_secret) for item in value]
+        return [without_secrets(item, of_secret=of_secret) for item in value]
     if not isinstance(value, dict):
         return value
-    of_secret = of_secret or _names_a_secret(value)
+    of_secret = of_secret or _is_of_a_secret(value)
     return {
         name: REDACTED
-        if item not in (None, True, False, "") and (_NAMES.search(name) or (of_secret and name.lower() in _VALUES))
-        else _clean(_without_key(item) if name == "vpn" else item, of_secret=of_secret)
+        if item not in (None, True, False, "") and (names_a_secret(name) or (of_secret and name.lower() in _VALUES))
+        else without_secrets(_without_key(item) if name == "vpn" else item, of_secret=of_secret)
         for name, item in value.items()
     }
 
 
-def _names_a_secret(value: dict[str, Any]) -> bool:
+def _is_of_a_secret(value: dict[str, Any]) -> bool:
     variable = value.get("variable")
     labels = [value.get(label) for label in _LABELS]
     if isinstance(variable, dict):
         labels.append(variable.get("name"))
-    return any(isinstance(label, str) and _NAMES.search(label) for label in labels)
+    return any(isinstance(label, str) and names_a_secret(label) for label in labels)
 
 
 def _without_key(vpn: Any) -> Any:

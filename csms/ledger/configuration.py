@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET, Struct
 
 from csms.events.business import ConfigurationChanged
-from csms.events.redaction import value_without_secrets
+from csms.events.redaction import names_a_secret, without_secrets
 from csms.ledger import chargepoints
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, ConfigurationKey
@@ -15,16 +15,6 @@ from csms.ledger.state import ChargePointState, ConfigurationKey
 TAKEN = frozenset({"Accepted", "RebootRequired"})
 _LONGEST_KEY = 100
 _MOST_KEYS = 1000
-_SECRET_WORDS = (
-    "password",
-    "passphrase",
-    "authorizationkey",
-    "secret",
-    "credential",
-    "privatekey",
-    "apikey",
-    "pincode",
-)
 
 
 class Observed(Struct, frozen=True, gc=False):
@@ -37,8 +27,7 @@ class Observed(Struct, frozen=True, gc=False):
 
 def is_secret(key: str) -> bool:
     """Tell whether the value of a key must not be kept, by the name of it."""
-    folded = key.casefold().replace("_", "").replace("-", "")
-    return any(word in folded for word in _SECRET_WORDS)
+    return names_a_secret(key)
 
 
 def same(one: str | None, other: str | None) -> bool:
@@ -104,7 +93,7 @@ def _key(state: ChargePointState, context: Context, key: str, value: str | None,
     return ConfigurationKey(
         client_id=state.charge_point.client_id,
         key=key,
-        value=None if is_secret(key) else value_without_secrets(value),
+        value=None if is_secret(key) else without_secrets(value),
         readonly=readonly,
         seen_at=context.now,
     )

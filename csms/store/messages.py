@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from sqlalchemy import Connection, select
 
 from csms.events.protocol import ProtocolEvent, parts
-from csms.events.redaction import HOLDS_NO_TEXT, redacted, without_secrets
+from csms.events.redaction import HOLDS_NO_TEXT, frame_without_secrets, redacted
 from csms.ocppj import frames
 from csms.store.tables import messages
 
@@ -81,7 +81,7 @@ def segments_of(client_id: str, events: Iterable[ProtocolEvent], largest: int) -
     for event in events:
         frame = given = event.frame
         if event.action not in HOLDS_NO_TEXT:
-            frame = without_secrets(event.action, given)
+            frame = frame_without_secrets(event.action, given)
         if entries and (size + len(frame) > SEGMENT_BYTES or len(entries) == SEGMENT_MESSAGES):
             yield _segment(client_id, entries, largest)
             entries, size = [], 0

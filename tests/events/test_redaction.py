@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csms.events.redaction import redacted, without_secrets
+from csms.events.redaction import frame_without_secrets, redacted
 from csms.ocppj import frames
 
 SECRET = "0123456789ABCDEF"
@@ -26,6 +26,8 @@ def variable(name: str, **members: Any) -> dict[str, Any]:
         ("ChangeConfiguration", {"key": "AuthorizationKey", "value": SECRET}),
         ("ChangeConfiguration", {"key": "VendorWifiPSK", "value": SECRET}),
         ("ChangeConfiguration", {"key": "ftp.Password", "value": SECRET}),
+        ("ChangeConfiguration", {"key": "Vendor_Api-Key", "value": SECRET}),
+        ("ChangeConfiguration", {"key": "SimPinCode", "value": SECRET}),
         ("SetVariables", {"setVariableData": [variable("BasicAuthPassword", attributeValue=SECRET)]}),
         ("NotifyReport", {"reportData": [variable("basicauthpassword", variableAttribute=[{"value": SECRET}])]}),
         ("NotifyEvent", {"eventData": [variable("BasicAuthPassword", actualValue=SECRET)]}),
@@ -52,7 +54,7 @@ def test_secrets_are_blanked_in_either_spelling(action: str, payload: dict[str, 
     plain = frames.encode_call("17", action, payload)
     escaped = json.dumps([2, "17", action, payload]).replace("/", "\\/").replace("p", "\\u0070").encode()
     for frame in (plain, escaped):
-        clean = without_secrets(action, frame)
+        clean = frame_without_secrets(action, frame)
         assert SECRET.encode() not in clean
         assert b"(redacted)" in clean
         assert json.loads(clean)[:3] == [2, "17", action]
@@ -60,7 +62,7 @@ def test_secrets_are_blanked_in_either_spelling(action: str, payload: dict[str, 
 
 def test_what_a_charge_point_reads_out_is_blanked() -> None:
     payload = {"configurationKey": [{"key": "AuthorizationKey", "readonly": False, "value": SECRET}], "unknownKey": []}
-    clean = json.loads(without_secrets("GetConfiguration", frames.encode_result("17", payload)))
+    clean = json.loads(frame_without_secrets("GetConfiguration", frames.encode_result("17", payload)))
     assert clean[2]["configurationKey"] == [{"key": "AuthorizationKey", "readonly": False, "value": "(redacted)"}]
 
 
@@ -69,7 +71,7 @@ def test_a_refusal_that_repeats_the_secret_is_blanked(details: dict[str, Any]) -
     """As the `ocpp` library does: it puts the whole message into the details of its CALLERROR."""
     text = f'Payload \'{{"key": "AuthorizationKey", "value": "{SECRET}"}}\' is not valid'
     frame = frames.encode_error("17", "FormationViolation", text[:255], details)
-    clean = json.loads(without_secrets("ChangeConfiguration", frame))
+    clean = json.loads(frame_without_secrets("ChangeConfiguration", frame))
     assert clean == [4, "17", "FormationViolation", "(redacted)", details]
 
 
@@ -88,18 +90,18 @@ def test_a_refusal_that_repeats_the_secret_is_blanked(details: dict[str, Any]) -
     ],
 )
 def test_what_holds_no_secret_stays_as_it_was(action: str, text: bytes) -> None:
-    assert without_secrets(action, text) is text
+    assert frame_without_secrets(action, text) is text
 
 
 def test_a_certificate_stays() -> None:
     pem = "-----BEGIN CERTIFICATE-----\nMIIBpSkx/psk+0a\n-----END CERTIFICATE-----\n"
     frame = frames.encode_call("1", "CertificateSigned", {"certificateChain": pem})
-    assert without_secrets("CertificateSigned", frame) is frame
+    assert frame_without_secrets("CertificateSigned", frame) is frame
 
 
 def test_what_says_only_that_there_is_a_secret_stays() -> None:
     frame = frames.encode_call("1", "DataTransfer", {"password": None, "passwordSet": True, "secret": ""})
-    assert without_secrets("DataTransfer", frame) is frame
+    assert frame_without_secrets("DataTransfer", frame) is frame
 
 
 @given(st.text(), st.text())

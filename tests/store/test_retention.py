@@ -56,6 +56,15 @@ async def test_readings_and_records_go_by_their_arrival(store):
 
 
 @pytest_twisted.ensureDeferred
+async def test_the_raw_log_goes_by_its_age(store):
+    for days in (0, 1, 2):
+        await keep(store, call(1, at=NOW + timedelta(days=days)), call(2, at=NOW + timedelta(days=days)))
+    assert await store.write(lambda connection: retention.prune_messages(connection, NOW)) == 0
+    assert await store.write(lambda connection: retention.prune_messages(connection, LATER)) == 1
+    assert await count(store, tables.messages) == 2
+
+
+@pytest_twisted.ensureDeferred
 async def test_meters_go_with_the_end_of_their_transactions(store):
     state = decisions.connected().state
     for decision in (
@@ -69,12 +78,3 @@ async def test_meters_go_with_the_end_of_their_transactions(store):
     await store.commit(decisions.stopped(state, 7))
     assert await store.write(lambda connection: retention.prune_meters(connection, NOW)) == 1
     assert await count(store, tables.meters) == 0
-
-
-@pytest_twisted.ensureDeferred
-async def test_the_raw_log_goes_by_its_age(store):
-    for days in (0, 1, 2):
-        await keep(store, call(1, at=NOW + timedelta(days=days)), call(2, at=NOW + timedelta(days=days)))
-    assert await store.write(lambda connection: retention.prune_messages(connection, NOW)) == 0
-    assert await store.write(lambda connection: retention.prune_messages(connection, LATER)) == 1
-    assert await count(store, tables.messages) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocpp.v16.enums import Action
 
-from csms.events.redaction import value_without_secrets
+from csms.events.redaction import without_secrets
 from csms.handlers.command_set import Learner, Payload, learner
 from csms.ledger import chargepoints
 from csms.ledger.decision import Context, Decision
@@ -15,7 +15,7 @@ def _kept(action: Action, *, only_if_accepted: bool = False) -> Learner:
     def learn(state: ChargePointState, context: Context, request: Payload, response: Payload) -> Decision[None]:
         if only_if_accepted and response.get("status") != "Accepted":
             return Decision(None, state)
-        body = value_without_secrets({"request": request, "response": response})
+        body = without_secrets({"request": request, "response": response})
         return chargepoints.keep(state, context, kind=action.value, body=body)
 
     return learner(learn)
