@@ -174,10 +174,6 @@ class Store:
         """Have ``query(connection, *arguments)`` run on a reader's thread; fails with `StoreUnavailable`."""
         return deferToThreadPool(self._reactor, self._readers, self._query, query, arguments)
 
-    def compute(self, function: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
-        """Have a function that needs no database run on a reader's thread."""
-        return deferToThreadPool(self._reactor, self._readers, function, *arguments)
-
     def browse(self, query: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
         """As `read`, for what operators ask: on threads of its own, so that no charge point waits for it."""
         return deferToThreadPool(self._reactor, self._browsers, self._query, query, arguments)
@@ -189,6 +185,10 @@ class Store:
             return known
         version = self._tags.version
         return self.read(tag_facts, tag, now, running_here).addCallback(self._tags.keep, tag, version, now)
+
+    def compute(self, function: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
+        """Have a function that needs no database run on a reader's thread."""
+        return deferToThreadPool(self._reactor, self._readers, function, *arguments)
 
     def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         try:
