@@ -31,7 +31,7 @@ from csms.api.event_feed import EventFeed
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
 from csms.mqtt.client import MqttClient
-from csms.store import retention
+from csms.store import retention, seen_requests
 from csms.store.errors import StoreBroken, StoreError
 from csms.store.message_log import FLUSH_S as LOG_FLUSH_S
 from csms.store.message_log import MessageLog
@@ -243,6 +243,7 @@ class Daemon(Service):
             (retention.prune_records, self._retention.records_s),
             (retention.prune_messages, self._retention.messages_s),
             (retention.prune_meters, 0.0),
+            (seen_requests.prune, seen_requests.REMEMBERED.total_seconds()),
         ):
             before = now - timedelta(seconds=seconds)
             for _ in range(_MOST_BATCHES):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from attrs import define
+from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from csms.api.ports import Ledger
 from csms.api.problems import Problem
@@ -62,20 +63,25 @@ class Idempotency:
             answer = await work()
         except Problem as problem:
             if problem.status in _NOTHING_WAS_DONE:
-                await self._keep(lambda connection: seen_requests.release(connection, FACE, key))
+                self._keep(lambda connection: seen_requests.release(connection, FACE, key))
             else:
                 status, body = problem.status, problem.encode()
-                await self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
+                self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
             raise
         status, body = answer.status, msgspec.json.encode(answer.body)
-        await self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
+        self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
         return answer
 
-    async def _keep(self, job: Callable[[Any], None]) -> None:
+    def _keep(self, job: Callable[[Connection], None]) -> None:
+        """Keep what became of a request. Nobody waits: should it come again, its claim is committed after this."""
         try:
-            await self._ledger.write(job)
-        except StoreError as error:
-            _log.warn("the answer to a request with a key could not be kept: {error}", error=str(error))
+            self._ledger.write(job).addErrback(_not_kept)
+        except StoreError:
+            _not_kept(Failure())
+
+
+def _not_kept(failure: Failure) -> None:
+    _log.warn("the answer to a request with a key could not be kept: {error}", error=failure.getErrorMessage())
 
 
 def uninterrupted(work: Awaitable[Answer]) -> Deferred[Answer]:
