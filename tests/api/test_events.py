@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from csms.api import event_feed
+from csms.api import event_feed, event_stream
 from csms.store import retention
 from csms.store.tables import event_log
 from tests.api.client import follow
@@ -202,7 +202,7 @@ async def test_a_client_that_does_not_read_is_paused_and_then_cut(desk):
         await Happenings(desk.store).happen("CP1")
     assert len(slow._waiting) == held <= event_feed._BATCH
     assert len(desk.feed) == 2
-    desk.clock.advance(event_feed.STALLED_S)
+    desk.clock.advance(event_stream.STALLED_S)
     await until(lambda: len(desk.feed) == 1)
     stalled.transport.resumeProducing()
     await stalled.lost
