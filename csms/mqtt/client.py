@@ -211,13 +211,13 @@ class _PahoLink:
         *,
         qos: int,
         retain: bool = False,
-        properties: Sequence[tuple[str, str]] = (),
+        properties: bytes = b"",
         correlation_data: bytes | None = None,
     ) -> int:
         size = len(payload) + len(correlation_data or b"")
         if self.largest is not None and size + len(topic) + _OVERHEAD_BYTES > self.largest:
             raise Unpublishable(f"{size} bytes are more than the broker takes")
-        packed = packets.pack_properties(properties, correlation_data) if self.is_v5 else b""
+        packed = packets.all_properties(properties, correlation_data) if self.is_v5 else b""
         if qos > 1:
             return self._publish_twice(topic, payload, qos, retain, packed)
         packet_id = self.client.publish_packet(topic, payload, qos, retain, packed)
@@ -448,7 +448,8 @@ class MqttClient:
 
         def acknowledged(packet_id: int, reason: int) -> None:
             for feed in self._feeds:
-                feed.acknowledged(packet_id, reason)
+                if feed.acknowledged(packet_id, reason):
+                    return
 
         client.on_connect = on_connect
         client.on_disconnect = on_disconnect

@@ -193,15 +193,16 @@ class CommandFeed:
             self._in_flight[packet_id] = result
         return self._subscriptions.pump(link)
 
-    def acknowledged(self, packet_id: int, reason: int) -> None:
+    def acknowledged(self, packet_id: int, reason: int) -> bool:
         """PUBACK: the result is the broker's."""
         result = self._in_flight.pop(packet_id, None)
         if result is None:
-            return
+            return False
         if reason >= _FIRST_FAILURE:
             self._give_up(result, f"the broker said 0x{reason:02x}")
-            return
-        self._bytes_gone += result.size
+        else:
+            self._bytes_gone += result.size
+        return True
 
     def _give_up(self, result: Result, reason: str) -> None:
         self._counters.count("mqtt_command_results_dropped")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from attrs import field, frozen
@@ -59,10 +58,13 @@ class Link(Protocol):
         *,
         qos: int,
         retain: bool = False,
-        properties: Sequence[tuple[str, str]] = (),
+        properties: bytes = b"",
         correlation_data: bytes | None = None,
     ) -> int:
-        """Publish, and return the packet id. Raises `Unpublishable` where this message can never be."""
+        """Publish, and return the packet id; ``properties`` are user properties, packed by `csms.mqtt.packets`.
+
+        :raises Unpublishable: this message can never be.
+        """
 
     def subscribe(self, filters: list[str]) -> int:
         """Subscribe with QoS 1, in one packet, and return its id."""
@@ -80,8 +82,8 @@ class Feed(Protocol):
     def pump(self, link: Link) -> float:
         """Publish what there is, as far as the link takes it; return after how many seconds to be asked again."""
 
-    def acknowledged(self, packet_id: int, reason: int) -> None:
-        """The broker acknowledged a message with a reason code, 0 for success."""
+    def acknowledged(self, packet_id: int, reason: int) -> bool:
+        """The broker acknowledged a message with a reason code, 0 for success; tell whether it was this feed's."""
 
     def end(self) -> None:
         """The connection is gone."""

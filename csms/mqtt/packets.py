@@ -5,8 +5,6 @@ What comes else is read by `incoming`; everything more is paho's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from csms.events import topics
 from csms.mqtt.feed import Unpublishable
 
@@ -55,24 +53,29 @@ def acknowledgements(data: bytes, start: int) -> tuple[list[tuple[int, int]], in
     return found, start
 
 
-def pack_properties(properties: Sequence[tuple[str, str]], correlation_data: bytes | None = None) -> bytes:
-    """Return the properties of a PUBLISH of MQTT 5: the content type JSON, user properties, correlation data.
+def user_properties(*pairs: tuple[str, str]) -> bytes:
+    """Return user properties as they stand in a packet (MQTT 5 §3.3.2.3.7).
 
     :raises Unpublishable: one holds what no broker takes.
     """
-    if not properties and correlation_data is None:
-        return _NO_PROPERTIES
-    if not topics.is_publishable("".join([text for pair in properties for text in pair])):
+    if not topics.is_publishable("".join([text for pair in pairs for text in pair])):
         raise Unpublishable("a property holds what no broker takes")
-    parts = [_CONTENT_TYPE_JSON]
-    for name, value in properties:
+    parts: list[bytes] = []
+    for name, value in pairs:
         name_bytes, value_bytes = name.encode(), value.encode()
         if max(len(name_bytes), len(value_bytes)) > _LONGEST_TEXT:
             raise Unpublishable("a property is too long")
         parts += (_USER_PROPERTY, len(name_bytes).to_bytes(2), name_bytes, len(value_bytes).to_bytes(2), value_bytes)
+    return b"".join(parts)
+
+
+def all_properties(user: bytes, correlation_data: bytes | None) -> bytes:
+    """Return the properties of a PUBLISH of MQTT 5: the content type JSON, user properties, correlation data."""
+    if not user and correlation_data is None:
+        return _NO_PROPERTIES
+    packed = _CONTENT_TYPE_JSON + user
     if correlation_data is not None:
-        parts += (_CORRELATION_DATA, len(correlation_data).to_bytes(2), correlation_data)
-    packed = b"".join(parts)
+        packed += b"".join((_CORRELATION_DATA, len(correlation_data).to_bytes(2), correlation_data))
     return variable_length(len(packed)) + packed
 
 

@@ -15,7 +15,8 @@ from csms.mqtt.feed import IDLE_S, Link, Unpublishable
 _log = Logger()
 _MAX_QUEUED = 10_000
 _MAX_QUEUED_BYTES = 32 * 1024 * 1024
-_BATCH = 100
+_BATCH = 500
+_BATCH_BYTES = 256 * 1024
 _SECONDS_BETWEEN_COMPLAINTS = 60
 
 
@@ -60,8 +61,8 @@ class ProtocolStream:
         """Publish a batch."""
         if not link.writable:
             return IDLE_S
-        published = 0
-        while published < _BATCH and self._queue:
+        published = size = 0
+        while published < _BATCH and size < _BATCH_BYTES and self._queue:
             event = self._queue.popleft()
             self._bytes_taken += len(event.frame)
             try:
@@ -73,11 +74,14 @@ class ProtocolStream:
                 )
                 continue
             published += 1
+            size += len(body)
         self._counters.count("protocol_events_published", by=published)
         return 0 if self._queue else IDLE_S
 
-    def acknowledged(self, packet_id: int, reason: int) -> None:
+    def acknowledged(self, packet_id: int, reason: int) -> bool:
         """Nothing is acknowledged with QoS 0."""
+        del packet_id, reason
+        return False
 
     def end(self) -> None:
         """The connection is gone; what is queued waits for the next one."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
@@ -18,6 +19,7 @@ from twisted.logger import Logger
 
 from csms.events import business, topics
 from csms.metrics import Counters
+from csms.mqtt import packets
 from csms.mqtt.feed import IDLE_S, HoldDelivery, Link, Unpublishable
 from csms.store import event_log
 from csms.store.event_log import EventLogReader, LoggedEvent
@@ -34,6 +36,16 @@ _SECONDS_BETWEEN_CURSOR_MOVES = 0.2
 _SECONDS_BETWEEN_ATTEMPTS = 1.0
 _HOLD = frozenset({0x87, 0x91, 0x97})  # not authorized, packet identifier in use, quota exceeded: they pass
 _FIRST_FAILURE = 0x80  # the others do not: topic name invalid, payload format invalid, and whatever a broker says more
+
+
+@lru_cache(maxsize=4096)
+def _origin(client_id: str, event_type: str) -> bytes:
+    """Return the CloudEvents attributes that all events of a kind of a charge point share."""
+    return packets.user_properties(
+        ("specversion", "1.0"),
+        ("source", f"/csms/chargepoints/{topics.level(client_id)}"),
+        ("type", f"csms.{event_type}"),
+    )
 
 
 @define(eq=False)
@@ -167,35 +179,32 @@ class Relay:
         self._unacknowledged[event.position] = None
         if event.event_type != "meter_reading":
             self._stale_states[event.client_id] = None
-        attributes = (
-            ("specversion", "1.0"),
-            ("id", event.event_id),
-            ("source", f"/csms/chargepoints/{topics.level(event.client_id)}"),
-            ("type", f"csms.{event.event_type}"),
-            ("time", event.timestamp.isoformat().replace("+00:00", "Z")),
-        )
         try:
+            attributes = _origin(event.client_id, event.event_type) + packets.user_properties(
+                ("id", event.event_id), ("time", event.timestamp.isoformat().replace("+00:00", "Z"))
+            )
             packet_id = link.publish(event.topic, event.body, qos=self._qos, properties=attributes)
         except Unpublishable as error:
             self._set_aside(event.position, str(error))
             return
         self._in_flight[packet_id] = event.position
 
-    def acknowledged(self, packet_id: int, reason: int) -> None:
+    def acknowledged(self, packet_id: int, reason: int) -> bool:
         """PUBACK, or PUBCOMP: the low-water mark of the acknowledged is the cursor."""
         position = self._in_flight.pop(packet_id, None)
         if position is None:
-            refused = self._state_packets.pop(packet_id, None)
-            if refused is not None and reason >= _FIRST_FAILURE:
-                self._stale_states[refused] = None
-            return
+            state_of = self._state_packets.pop(packet_id, None)
+            if state_of is not None and reason >= _FIRST_FAILURE:
+                self._stale_states[state_of] = None
+            return state_of is not None
         if reason in _HOLD:
             raise HoldDelivery(f"reason code 0x{reason:02x}")
         if reason >= _FIRST_FAILURE:
             self._set_aside(position, f"the broker said 0x{reason:02x}")
-            return
+            return True
         self._counters.count("business_events_published")
         self._done(position)
+        return True
 
     def _done(self, position: int) -> None:
         self._unacknowledged.pop(position, None)

@@ -23,8 +23,8 @@ from csms.store.tables import (
 from csms.store.upsert import upsert
 
 
-class LoggedEvent(Struct, frozen=True, gc=False):
-    """One event of the log, with the bytes that are published."""
+class LoggedEvent(Struct, gc=False):
+    """One event of the log, with the bytes that are published. Its position is given when it is committed."""
 
     position: int
     event_id: str

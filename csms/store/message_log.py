@@ -192,7 +192,7 @@ class MessageLog:
                 names = Segment.__struct_fields__
                 statement = insert(messages).values({name: bindparam(name) for name in names}).inline()
                 self._insert = Bulk(statement, connection.dialect)
-            self._insert.execute(connection, piece.segments)
+            self._insert.execute(connection, [self._insert.row(segment) for segment in piece.segments])
         if piece.sightings:
             self._deviations.add(connection, piece.sightings)
         for client_id in piece.grown:

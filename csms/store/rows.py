@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -35,7 +36,7 @@ _VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 
 
 class Bulk:
-    """An insert or upsert of many rows, each a structure with the columns' names as attributes.
+    """An insert or upsert of many rows.
 
     The statement is compiled once, and the column types' own conversions are looked up once. Many rows go in one statement:
     a driver lets go of the interpreter for each, and other threads are eager for it.
@@ -43,24 +44,31 @@ class Bulk:
 
     def __init__(self, statement: Insert, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
-        names: list[str] = list(compiled.positiontup or compiled.bind_names.values())
-        self._names = None if compiled.positiontup else names
-        self._values = attrgetter(*names)
+        self.names: list[str] = list(compiled.positiontup or compiled.bind_names.values())
+        self._is_positional = compiled.positiontup is not None
+        self._values = attrgetter(*self.names)
         processors = {
             name: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind, name in compiled.bind_names.items()
         }
         self._processors = [
-            (place, processor) for place, name in enumerate(names) if (processor := processors[name]) is not None
+            (place, processor) for place, name in enumerate(self.names) if (processor := processors[name]) is not None
         ]
         text = str(compiled)
         found = _VALUES.search(text)
         if found is None:
             raise ValueError(f"no VALUES in {text}")
         self._before, self._row, self._after = text[: found.start(1)], found[1], text[found.end(1) :]
-        self._sizes = [size for size in _SIZES if size == 1 or size * len(names) <= _MAX_PARAMETERS]
+        self._sizes = [size for size in _SIZES if size == 1 or size * len(self.names) <= _MAX_PARAMETERS]
         self._texts: dict[int, str] = {}
 
-    def execute(self, connection: Connection, rows: Sequence[Any]) -> None:
+    def row(self, structure: Any) -> list[Any]:
+        """Return the parameters of one row: a structure with the columns' names as attributes, as the driver takes it."""
+        values = list(self._values(structure))
+        for place, processor in self._processors:
+            values[place] = processor(values[place])
+        return values
+
+    def execute(self, connection: Connection, rows: Sequence[list[Any]]) -> None:
         """Execute for all rows."""
         start, left = 0, len(rows)
         for size in self._sizes:
@@ -71,29 +79,37 @@ class Bulk:
     def _text(self, size: int) -> str:
         text = self._texts.get(size)
         if text is None:
-            if self._names is None:
+            if self._is_positional:
                 groups = [self._row] * size
             else:
                 groups = [re.sub(r"%\((\w+)\)s", rf"%(\1_{number})s", self._row) for number in range(size)]
             text = self._texts[size] = self._before + ", ".join(groups) + self._after
         return text
 
-    def _parameters(self, rows: Sequence[Any]) -> Any:
-        together: list[Any] = []
-        for row in rows:
-            values = list(self._values(row))
-            for place, processor in self._processors:
-                values[place] = processor(values[place])
-            together += values
-        if self._names is None:
-            return tuple(together)
-        names = [f"{name}_{number}" for number in range(len(rows)) for name in self._names]
+    def _parameters(self, rows: Sequence[list[Any]]) -> Any:
+        together = tuple(chain.from_iterable(rows))
+        if self._is_positional:
+            return together
+        names = [f"{name}_{number}" for number in range(len(rows)) for name in self.names]
         return dict(zip(names, together, strict=True))
 
 
 class _Sequence(Struct, frozen=True, gc=False):
     client_id: str
     sequence: int
+
+
+class Prepared(Struct, frozen=True, gc=False):
+    """A decision as the rows to write: made where the decision was, while its parts are at hand.
+
+    What goes to the writer's thread so is a few lists of texts and numbers. A thread on another core has to fetch each object
+    that it looks at from this one, and a decision holds hundreds.
+    """
+
+    rows: list[tuple[type[Any], object, list[Any]]]
+    """Each with its kind and its key."""
+    events: list[tuple[LoggedEvent, list[Any]]]
+    """Each with its row; positions are given at the commit."""
 
 
 class Statements:
@@ -108,7 +124,7 @@ class Statements:
                 insert(table).values({name: bindparam(name) for name in kind.__struct_fields__}).inline(), dialect
             )
 
-        self._of_change: dict[type[Change], Bulk] = {
+        self._bulks: dict[type[Any], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Provisioned: bulk_upsert(tables.charge_points, Provisioned),
             Connector: bulk_upsert(tables.connectors, Connector),
@@ -118,36 +134,48 @@ class Statements:
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
-        self._sequence = bulk_upsert(tables.event_sequences, _Sequence)
         self._event = bulk_insert(tables.event_log, LoggedEvent)
+        self._position = self._event.names.index("position")
+
+    def prepare(self, decision: Decision[Any]) -> Prepared:
+        """Return a decision's rows."""
+        rows: list[tuple[type[Any], object, list[Any]]] = []
+        for change in decision.changes:
+            kind = type(change)
+            rows.append((kind, _key(change), self._bulks[kind].row(change)))
+        events = []
+        if decision.events:
+            client_id = decision.state.charge_point.client_id
+            sequence = _Sequence(client_id, decision.state.sequence)
+            rows.append((_Sequence, client_id, self._bulks[_Sequence].row(sequence)))
+            for event in decision.events:
+                logged = _logged(event)
+                events.append((logged, self._event.row(logged)))
+        return Prepared(rows, events)
 
     def execute(
-        self, connection: Connection, decisions: Iterable[Decision[Any]], first_position: Callable[[int], int]
+        self, connection: Connection, decisions: Iterable[Prepared], first_position: Callable[[int], int]
     ) -> list[LoggedEvent]:
         """Write decisions; `first_position(n)` reserves n positions of the event log. Return the events as logged."""
         # By key: of several changes of one row in a commit the last one is the truth.
-        rows: dict[type[Change], dict[object, Change]] = {kind: {} for kind in self._of_change}
-        sequences: dict[str, _Sequence] = {}
-        events: list[business.BusinessEvent] = []
+        rows: dict[type[Any], dict[object, list[Any]]] = {kind: {} for kind in self._bulks}
+        events: list[tuple[LoggedEvent, list[Any]]] = []
         for decision in decisions:
-            for change in decision.changes:
-                rows[type(change)][_key(change)] = change
-            if decision.events:
-                events.extend(decision.events)
-                client_id = decision.state.charge_point.client_id
-                sequences[client_id] = _Sequence(client_id, decision.state.sequence)
+            for kind, key, row in decision.rows:
+                rows[kind][key] = row
+            events += decision.events
         for kind, kind_rows in rows.items():
             if kind_rows:
-                self._of_change[kind].execute(connection, list(kind_rows.values()))
-        if sequences:
-            self._sequence.execute(connection, list(sequences.values()))
+                self._bulks[kind].execute(connection, list(kind_rows.values()))
         if not events:
             return []
-        position = first_position(len(events))
-        logged = [_logged(event, position + n) for n, event in enumerate(events)]
-        self._event.execute(connection, logged)
-        return logged
+        place = self._position
+        for position, (logged, row) in enumerate(events, first_position(len(events))):
+            logged.position = row[place] = position
+        self._event.execute(connection, [row for _, row in events])
+        return [logged for logged, _ in events]
 
 
 def _key(change: Change) -> object:
@@ -162,9 +190,9 @@ def _key(change: Change) -> object:
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 
-def _logged(event: business.BusinessEvent, position: int) -> LoggedEvent:
+def _logged(event: business.BusinessEvent) -> LoggedEvent:
     return LoggedEvent(
-        position,
+        0,
         event.event_id,
         event.client_id,
         event.event_type,

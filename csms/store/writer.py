@@ -27,7 +27,7 @@ from csms.store.errors import StoreBroken, StoreUnavailable
 from csms.store.event_log import LoggedEvent
 from csms.store.id_tags import CHANGED
 from csms.store.room import make_room, try_large_write
-from csms.store.rows import Statements
+from csms.store.rows import Prepared, Statements
 
 _MAX_GROUP = 256
 _PROBE_S = 1.0
@@ -52,7 +52,7 @@ Job = Decision[Any] | Ruling | Callable[[Connection], Any]
 
 @define(eq=False)
 class _Entry:
-    job: Job
+    job: Prepared | Ruling | Callable[[Connection], Any]
     done: Deferred[Any]
     outcome: Any = None
 
@@ -112,9 +112,12 @@ class GroupCommitWriter:
         The Deferred fires on the reactor's thread with None or the function's result, or fails with `StoreUnavailable` or
         with what the job itself did wrong. A caller on another thread than the reactor's brings ``done`` with its callbacks.
         """
-        entry = _Entry(job, done if done is not None else Deferred())
-        self._queue.put(entry)
-        return entry.done
+        done = done if done is not None else Deferred()
+        try:
+            self._queue.put(_Entry(self._statements.prepare(job) if isinstance(job, Decision) else job, done))
+        except Exception:  # noqa: BLE001 - what cannot be prepared is this decision's fault alone
+            done.errback()
+        return done
 
     def _run(self) -> None:
         running = True
@@ -176,15 +179,16 @@ class GroupCommitWriter:
     def _commit(self, group: list[_Entry]) -> list[LoggedEvent]:
         connection = self._connected()
         with connection.begin():
-            decisions = [entry.job for entry in group if isinstance(entry.job, Decision)]
+            decisions = [entry.job for entry in group if isinstance(entry.job, Prepared)]
             events = self._statements.execute(connection, decisions, self._first_position)
             for entry in group:
                 if isinstance(entry.job, Ruling):
                     self._first_position(0)  # its lock: of several daemons on a database one decides at a time
                     decision = entry.job.decide(connection)
-                    events += self._statements.execute(connection, [decision], self._first_position)
+                    prepared = self._statements.prepare(decision)
+                    events += self._statements.execute(connection, [prepared], self._first_position)
                     entry.outcome = decision.answer
-                elif not isinstance(entry.job, Decision):
+                elif not isinstance(entry.job, Prepared):
                     entry.outcome = entry.job(connection)
         if connection.info.pop(CHANGED, False):
             self._on_tags()

@@ -27,7 +27,7 @@ class Published(NamedTuple):
     payload: bytes
     qos: int
     retain: bool
-    properties: tuple
+    properties: bytes
     correlation_data: bytes | None = None
 
 
@@ -54,11 +54,11 @@ class FakeLink:
         self.unsubscribed.append((packet_id, filters))
         return packet_id
 
-    def publish(self, topic, payload, *, qos, retain=False, properties=(), correlation_data=None):
+    def publish(self, topic, payload, *, qos, retain=False, properties=b"", correlation_data=None):
         if topic in self.poison:
             raise Unpublishable("a topic that no broker takes")
         packet_id = next(self._packet_ids) if qos else 0
-        self.published.append(Published(packet_id, topic, payload, qos, retain, tuple(properties), correlation_data))
+        self.published.append(Published(packet_id, topic, payload, qos, retain, properties, correlation_data))
         return packet_id
 
     @property
@@ -73,7 +73,7 @@ class FakeLink:
 class FakeFeed:
     """A feed of messages that the test puts into `waiting`. What happens to it is put into `happened`."""
 
-    def __init__(self, properties=()):
+    def __init__(self, properties=b""):
         self._properties = properties
         self.waiting = deque()
         self.happened = queue.Queue()

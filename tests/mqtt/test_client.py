@@ -17,6 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from twisted.logger import LogLevel, formatEvent
 
+from csms.mqtt import packets
 from csms.mqtt.client import MqttClient
 from csms.mqtt.feed import Broker, HoldDelivery, Retained, Unpublishable
 from csms.mqtt.incoming import Message
@@ -98,7 +99,7 @@ def test_it_speaks_mqtt_3_1_1_where_it_is_told_to(mosquitto, start, logged):
 
 def test_properties_are_user_properties_of_mqtt_5(mosquitto, start):
     properties = [("id", "x" * 200), ("source", "/ü")]
-    feed = FakeFeed(properties=properties)
+    feed = FakeFeed(properties=packets.user_properties(*properties))
     with Subscriber(mosquitto.port, "a/#") as subscriber:
         feed.waiting.append(("a/b", b"{}"))
         start(mosquitto.port, feed)

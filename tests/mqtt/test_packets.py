@@ -19,17 +19,17 @@ def test_properties_are_packed_as_paho_packs_them(pairs):
     theirs = Properties(PacketTypes.PUBLISH)
     theirs.ContentType = "application/json"
     theirs.UserProperty = pairs
-    assert packets.pack_properties(pairs) == theirs.pack()
+    assert packets.all_properties(packets.user_properties(*pairs), None) == theirs.pack()
 
 
 def test_no_properties_are_one_byte():
-    assert packets.pack_properties(()) == b"\0"
+    assert packets.all_properties(b"", None) == b"\0"
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\x1fb", "\ufdd0", "x" * 65536], ids=ascii)
 def test_a_property_that_no_broker_takes_is_unpublishable(text):
     with pytest.raises(Unpublishable):
-        packets.pack_properties([("id", text)])
+        packets.user_properties(("id", text))
 
 
 @given(st.integers(0, 268_435_455))

@@ -37,19 +37,19 @@ def test_what_is_offered_is_published_in_order_with_qos_0():
     woken = []
     stream.wake = lambda: woken.append(True)
     link = FakeLink()
-    given = [event(number) for number in range(250)]
+    given = [event(number) for number in range(1250)]
     for each in given:
         stream.offer(each)
-    assert len(woken) == 250
+    assert len(woken) == 1250
     assert stream.pump(link) == 0
-    assert len(link.published) < 250
+    assert len(link.published) < 1250
     pump_all(stream, link)
     assert [(message.topic, message.payload) for message in link.published] == [
         publication(each, GATEWAY) for each in given
     ]
     assert {(message.qos, message.retain) for message in link.published} == {(0, False)}
     assert stream.drained
-    assert counters.total("protocol_events_published") == 250
+    assert counters.total("protocol_events_published") == 1250
     assert counters.total("protocol_events_dropped") == 0
 
 
@@ -151,3 +151,12 @@ def test_an_event_that_cannot_be_published_does_not_stop_the_next(logged):
     assert [message.topic for message in link.published] == ["ocpp/messages/CP2/Heartbeat"]
     assert counters.total("protocol_events_published") == 1
     assert len(logged.about("CP1")) == 1
+
+
+def test_a_batch_of_large_ones_is_short():
+    stream, _ = stream_of()
+    for _ in range(3):
+        stream.offer(event(frame=b'[2,"1","Heartbeat",{"a":"' + b"x" * 300_000 + b'"}]'))
+    link = FakeLink()
+    assert stream.pump(link) == 0
+    assert len(link.published) == 1

@@ -7,12 +7,15 @@ import time
 
 import pytest
 import pytest_twisted
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import OperationalError
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from csms.metrics import Counters
+from csms.mqtt import packets
 from csms.mqtt.feed import HoldDelivery
 from csms.mqtt.relay import CONSUMER, Relay
 from csms.store import event_log, tables
@@ -102,7 +105,9 @@ async def test_events_carry_the_attributes_of_cloud_events(store):
     bench.pump()
     (event,) = await logged_events(store)
     (message,) = bench.link.events
-    assert dict(message.properties) == {
+    attributes = Properties(PacketTypes.PUBLISH)
+    attributes.unpack(packets.variable_length(len(message.properties)) + message.properties)
+    assert dict(attributes.UserProperty) == {
         "specversion": "1.0",
         "id": event.event_id,
         "source": "/csms/chargepoints/CP1",
