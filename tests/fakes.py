@@ -67,6 +67,9 @@ class FakeLedger:
             return done
         return succeed(self._query(query, arguments))
 
+    def tag_facts(self, tag, now, running_here=()):
+        return self.read(tag_facts, tag, now, running_here)
+
     def _query(self, query, arguments):
         known = getattr(self, f"_{query.__name__}", None)
         if known is not None:
@@ -156,13 +159,9 @@ class FakeLedger:
         found = self.transactions.get(transaction_id)
         return found if found is not None and found.client_id == client_id else None
 
-    def _start_context(self, client_id, request, now):
+    def _earlier_start(self, client_id, request):
         mine = (found for found in self.transactions.values() if found.client_id == client_id)
-        return self._tag_facts(request.id_tag, now), next((found for found in mine if request.repeats(found)), None)
-
-    def _stop_context(self, client_id, transaction_id, tag, times, now):
-        found = self._transaction(client_id, transaction_id)
-        return found, self._tag_facts(tag, now) if tag is not None else None, frozenset()
+        return next((found for found in mine if request.repeats(found)), None)
 
     def _readings_context(self, client_id, transaction_id, times):
         return self._transaction(client_id, transaction_id), frozenset()
@@ -208,8 +207,7 @@ KNOWN_QUERIES = [
     queries.charge_point_state,
     tag_facts,
     queries.transaction,
-    queries.start_context,
-    queries.stop_context,
+    queries.earlier_start,
     queries.readings_context,
     queries.held_by,
     queries.transaction_of_any,

@@ -22,27 +22,34 @@ class Sighting:
     @property
     def words(self) -> str:
         """Say in a few words what happened."""
-        payload = self.payload
-        match self.event_type:
-            case "started":
-                return f"transaction {payload['transactionId']} on connector {payload['connectorId']} by {payload['idTag']}"
-            case "meter_reading":
-                return ", ".join(_reading(payload))
-            case "completed":
-                return f"{payload['energyUsed']:.3f} kWh in {payload['duration']:.0f} minutes, {payload['reason']}"
-            case "session_cost":
-                return f"{payload['estimatedCost']:.2f} {payload['currency']} for {payload['energyConsumed']:.3f} kWh"
-            case "status_changed":
-                previous = f"{payload['previousStatus']} -> " if "previousStatus" in payload else ""
-                return f"connector {payload['connectorId']}: {previous}{payload['status']}"
-            case "booted":
-                return f"{payload['status']}: {payload['vendor']} {payload['model']}"
-            case "connected":
-                return f"{payload['version']} from {payload.get('remoteAddress', 'somewhere')}"
-            case "disconnected":
-                return str(payload["reason"])
-            case _:
-                return json.dumps(payload)
+        return words(self.event_type, self.payload)
+
+
+def words(event_type: str, payload: dict[str, Any]) -> str:
+    """Say in a few words what a business event says.
+
+    :raises KeyError: a member that an event of this type has is missing.
+    """
+    match event_type:
+        case "started":
+            return f"transaction {payload['transactionId']} on connector {payload['connectorId']} by {payload['idTag']}"
+        case "meter_reading":
+            return ", ".join(_reading(payload))
+        case "completed":
+            return f"{payload['energyUsed']:.3f} kWh in {payload['duration']:.0f} minutes, {payload['reason']}"
+        case "session_cost":
+            return f"{payload['estimatedCost']:.2f} {payload['currency']} for {payload['energyConsumed']:.3f} kWh"
+        case "status_changed":
+            previous = f"{payload['previousStatus']} -> " if "previousStatus" in payload else ""
+            return f"connector {payload['connectorId']}: {previous}{payload['status']}"
+        case "booted":
+            return f"{payload['status']}: {payload['vendor']} {payload['model']}"
+        case "connected":
+            return f"{payload['version']} from {payload.get('remoteAddress', 'somewhere')}"
+        case "disconnected":
+            return str(payload["reason"])
+        case _:
+            return json.dumps(payload)
 
 
 def _reading(payload: dict[str, Any]) -> list[str]:

@@ -17,13 +17,14 @@ from csms.cli.sightings import Sighting
 
 _TOPIC_WIDTH = 41
 _PICTURE_WIDTH = 104
-_STYLES = {
+STYLES = {
     "started": "green",
     "completed": "bold green",
     "session_cost": "bold yellow",
     "meter_reading": "cyan",
     "status_changed": "blue",
 }
+"""The style of each type of event."""
 _TITLE = "business events, as a subscriber receives them from the broker"
 _FONTS = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
 
@@ -123,7 +124,7 @@ def _heading() -> Group:
 
 
 def _row(grid: Table, seen: Sighting) -> Table:
-    style = _STYLES.get(seen.event_type, "")
+    style = STYLES.get(seen.event_type, "")
     grid.add_row(f"{seen.at:%H:%M:%S}", Text(seen.topic, style=style), Text(seen.words, style=style))
     return grid
 

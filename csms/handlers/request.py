@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from attrs import field, frozen
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from csms.ledger.authorization import TagStatus
+from csms.ledger.authorization import TagFacts, TagStatus
 from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision
 from csms.ledger.state import ChargePointState
@@ -65,6 +66,9 @@ class Reads(Protocol):
 
     def read(self, query: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
         """Run a query of `csms.store.queries` on a reader's thread."""
+
+    def tag_facts(self, tag: str, now: datetime, running_here: Sequence[str] = ()) -> TagFacts | Deferred[TagFacts]:
+        """Return what is known of an id tag; ``running_here`` are the tags of what runs at the charge point."""
 
     def new_transaction_id(self) -> int | Deferred[int]:
         """Return a transaction id that was never given before."""

@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 
 from csms.handlers.request import Reads, then
 from csms.ledger.authorization import TagFacts, TagInfo, TagStatus, Use, authorize
-from csms.store.tag_facts import tag_facts
 
 
 class Authority(Protocol):
@@ -28,7 +27,9 @@ class Tags:
         self._unknown = unknown
         self._authority = authority
 
-    def judge(self, id_tag: str, client_id: str, now: datetime, running_here: Sequence[str] = ()) -> Deferred[TagInfo]:
+    def judge(
+        self, id_tag: str, client_id: str, now: datetime, running_here: Sequence[str] = ()
+    ) -> TagInfo | Deferred[TagInfo]:
         """Judge a tag that starts nothing yet: for Authorize, or a reservation.
 
         ``running_here`` are the tags of what runs at the charge point, where the tag may be shown to stop it.
@@ -38,7 +39,11 @@ class Tags:
         def judged(facts: TagFacts) -> TagInfo | Deferred[TagInfo]:
             return then(self.complete(facts, id_tag, client_id, now), self.verdict, use)
 
-        return self._reads.read(tag_facts, id_tag, now, running_here).addCallback(judged)
+        return then(self._reads.tag_facts(id_tag, now, running_here), judged)
+
+    def facts(self, id_tag: str, client_id: str, now: datetime) -> TagFacts | Deferred[TagFacts]:
+        """Find out about a tag that starts or stops a transaction, here and from the authority."""
+        return then(self._reads.tag_facts(id_tag, now), self.complete, id_tag, client_id, now)
 
     def complete(self, facts: TagFacts, id_tag: str, client_id: str, now: datetime) -> TagFacts | Deferred[TagFacts]:
         """Ask the authority about a tag that is unknown here."""
@@ -51,8 +56,7 @@ class Tags:
         """Look whether the parent that the authority names is a tag here: if it is blocked, so are its children."""
         if told.status != "Accepted" or told.parent_id_tag is None:
             return TagFacts(told=told)
-        read = self._reads.read(tag_facts, told.parent_id_tag, now)
-        return read.addCallback(lambda found: TagFacts(told=told, parent=found.tag))
+        return then(self._reads.tag_facts(told.parent_id_tag, now), lambda found: TagFacts(told=told, parent=found.tag))
 
     def verdict(self, facts: TagFacts, use: Use) -> TagInfo:
         """Judge a tag by what is known of it."""

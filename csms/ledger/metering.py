@@ -12,7 +12,6 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from msgspec import UNSET, Struct
-from msgspec.structs import replace
 
 from csms.events.business import Measurement, SignedValue
 from csms.ledger.clock import Instant
@@ -56,8 +55,6 @@ _DEFAULT_UNITS = {
     "RPM": "RPM",
 }
 _SUMMED = ("Energy.", "Power.Active", "Power.Reactive", "Current.Import", "Current.Export")
-_SCALED = ("Energy.", "Power.")
-_POWER_FACTOR = "Power.Factor"
 _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 _LINES = ("L1", "L2", "L3")
 _LINE_TO_LINE = ("L1-L2", "L2-L3", "L3-L1")
@@ -99,19 +96,6 @@ class MeterValue(Struct, frozen=True, gc=False):
 def meter_value(instant: Instant, samples: list[Sample]) -> MeterValue:
     """Read the sampled values of one reading time."""
     return MeterValue(instant, samples, _digest(samples, instant.at))
-
-
-def scaled_meter_value(instant: Instant, samples: list[Sample], factor: Decimal) -> MeterValue:
-    """As `meter_value`, of a meter whose energies and powers have to be multiplied; the samples stay as they came."""
-    return MeterValue(instant, samples, _digest([_scaled(sample, factor) for sample in samples], instant.at))
-
-
-def _scaled(sample: Sample, factor: Decimal) -> Sample:
-    name = sample.measurand or REGISTER
-    value = _read(sample.value, 0)
-    if value is None or sample.format == "SignedData" or not name.startswith(_SCALED) or name == _POWER_FACTOR:
-        return sample
-    return replace(sample, value=format((value[0] * factor).normalize(), "f")[:_LONGEST_NUMBER])
 
 
 class _Group(Struct, gc=False):
@@ -272,6 +256,12 @@ def _default_unit(name: str) -> str:
     if name.startswith("Power.") and name != "Power.Factor":
         return "var" if "Reactive" in name else "W"
     return _DEFAULT_UNITS.get(name.partition(".")[0], "")
+
+
+def exact(text: str) -> Decimal | None:
+    """Return a text as an exact decimal, None where it is no finite number of a size that a meter could show."""
+    value = _read(text, None)
+    return value[0] if value is not None else None
 
 
 def _read(text: str, exponent: int | None) -> _Value | None:

@@ -5,7 +5,7 @@ All of them are frozen: a rule returns new ones, and they take effect when they 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -185,6 +185,8 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     readings_known_since: datetime
     """The time of the latest reading in the store when this state was read: later ones are new, a message that came
     again brings earlier ones."""
+    latest_start: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    """Of all its transactions: a StartTransaction of a later time is no repetition."""
     connectors: dict[int, Connector] = {}
     running: dict[int, Transaction] = {}
     finished: dict[int, Finished] = {}

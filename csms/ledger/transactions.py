@@ -61,6 +61,11 @@ class StopRequest(Struct, frozen=True, gc=False):
     readings: Sequence[MeterValue] = ()
 
 
+def may_be_stored(state: ChargePointState, request: StartRequest) -> bool:
+    """Tell whether the store has to be asked if a start came before; of those that run, the state knows."""
+    return request.instant.at <= state.latest_start and not request.instant.suspect
+
+
 def start(
     state: ChargePointState,
     context: Context,
@@ -110,7 +115,11 @@ def start(
             current_meter=number(register) if register is not None else UNSET,
         ),
     )
-    draft.state = replace(draft.state, running={**draft.state.running, transaction_id: transaction})
+    draft.state = replace(
+        draft.state,
+        running={**draft.state.running, transaction_id: transaction},
+        latest_start=max(state.latest_start, transaction.start_time),
+    )
     if request.reservation_id is not None:
         reservations.use(draft, context, request.reservation_id, transaction_id)
     return draft.decide(transaction_id)

@@ -25,6 +25,8 @@ _ONE = select(*_COLUMNS).where(id_tags.c.folded == bindparam("folded"))
 _PAGE_AFTER = (
     select(*_COLUMNS).where(id_tags.c.folded > bindparam("after")).order_by(id_tags.c.folded).limit(bindparam("limit"))
 )
+CHANGED = "id_tags_changed"
+"""A mark on a connection: what it commits changes tags."""
 _DELETE = delete_from(id_tags).where(id_tags.c.folded == bindparam("key"))
 
 
@@ -51,12 +53,14 @@ def put(connection: Connection, *tags: IdTag) -> None:
     """
     for tag in tags:
         check(tag)
+    connection.info[CHANGED] = True
     statement = upsert(id_tags, connection.dialect.name, ("folded", *FIELDS))
     connection.execute(statement, [{"folded": fold(tag.id_tag), **msgspec.structs.asdict(tag)} for tag in tags])
 
 
 def delete(connection: Connection, tag: str) -> bool:
     """Delete a tag; tell whether it was there."""
+    connection.info[CHANGED] = True
     return connection.execute(_DELETE, {"key": fold(tag)}).rowcount > 0
 
 

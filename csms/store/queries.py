@@ -18,7 +18,6 @@ from sqlalchemy import (
     select,
 )
 
-from csms.ledger.authorization import TagFacts
 from csms.ledger.cost import Tariff
 from csms.ledger.readings import Known
 from csms.ledger.state import (
@@ -43,19 +42,19 @@ from csms.store.tables import (
     tariffs,
     transactions,
 )
-from csms.store.tag_facts import tag_facts
 
 _CLIENT: BindParameter[str] = bindparam("client_id")
 _CHARGE_POINT = select(charge_points).where(charge_points.c.client_id == _CLIENT)
 _SEQUENCE = select(event_sequences.c.sequence).where(event_sequences.c.client_id == _CLIENT)
 _LATEST_READING = select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == _CLIENT)
+_LATEST_START = select(func.max(transactions.c.start_time)).where(transactions.c.client_id == _CLIENT)
 _CONNECTORS = select(connectors).where(connectors.c.client_id == _CLIENT)
 _RUNNING = TRANSACTIONS.where(transactions.c.client_id == _CLIENT, IS_RUNNING)
 _TRANSACTION = TRANSACTIONS.where(
     transactions.c.transaction_id == bindparam("transaction_id"), transactions.c.client_id == _CLIENT
 )
 _STARTED_AT = (
-    TRANSACTIONS.where(transactions.c.client_id == _CLIENT, transactions.c.station_start == bindparam("station_start"))
+    TRANSACTIONS.where(transactions.c.client_id == _CLIENT, transactions.c.start_time == bindparam("start_time"))
     .order_by(transactions.c.transaction_id.desc())
     .limit(1000)
 )
@@ -109,6 +108,7 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
         registered=charge_point.registered,
         sequence=connection.execute(_SEQUENCE, wanted).scalar_one_or_none() or 0,
         readings_known_since=latest or _LONG_AGO,
+        latest_start=connection.execute(_LATEST_START, wanted).scalar_one() or _LONG_AGO,
         connectors={found.connector_id: _as(Connector, found) for found in connection.execute(_CONNECTORS, wanted)},
         running={found.transaction_id: _as(Transaction, found) for found in connection.execute(_RUNNING, wanted)},
         finished=_finished(connection, client_id),
@@ -133,7 +133,7 @@ def transaction(connection: Connection, client_id: str, transaction_id: int) -> 
 
 def earlier_start(connection: Connection, client_id: str, request: StartRequest) -> Transaction | None:
     """Return the stored transaction that a start repeats, if it does."""
-    rows = connection.execute(_STARTED_AT, {"client_id": client_id, "station_start": request.instant.station})
+    rows = connection.execute(_STARTED_AT, {"client_id": client_id, "start_time": request.instant.at})
     return next((found for row in rows if request.repeats(found := _as(Transaction, row))), None)
 
 
@@ -144,29 +144,6 @@ def known_readings(connection: Connection, client_id: str, times: Iterable[datet
         return frozenset()
     rows = connection.execute(_READINGS_AT, {"client_id": client_id, "times": wanted})
     return frozenset((row.connector_id, row.taken_at, row.samples) for row in rows)
-
-
-def start_context(
-    connection: Connection, client_id: str, request: StartRequest, now: datetime
-) -> tuple[TagFacts, Transaction | None]:
-    """Return what a start has to know: its tag, and the stored transaction that it repeats."""
-    return tag_facts(connection, request.id_tag, now), earlier_start(connection, client_id, request)
-
-
-def stop_context(
-    connection: Connection,
-    client_id: str,
-    transaction_id: int | None,
-    tag: str | None,
-    times: Iterable[datetime],
-    now: datetime,
-) -> tuple[Transaction | None, TagFacts | None, Known]:
-    """Return what a stop has to know: its transaction where that does not run, its tag, and readings that came before."""
-    return (
-        transaction(connection, client_id, transaction_id) if transaction_id is not None else None,
-        tag_facts(connection, tag, now) if tag is not None else None,
-        known_readings(connection, client_id, times),
-    )
 
 
 def readings_context(

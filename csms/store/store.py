@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any, TypeVar
 
 from attrs import define, field
@@ -15,6 +16,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from csms.ledger.authorization import TagFacts
 from csms.ledger.decision import Decision
 from csms.ledger.state import ChargePointState, Registration
 from csms.store import queries, tables
@@ -23,6 +25,8 @@ from csms.store.errors import StoreBroken, StoreError, StoreUnavailable
 from csms.store.event_log import EventLogReader, LoggedEvent
 from csms.store.ownership import Lease, gateway_lease, relay_lease
 from csms.store.schema import bring_up_to_date
+from csms.store.tag_facts import tag_facts
+from csms.store.tag_memory import TagMemory
 from csms.store.tail import Tail
 from csms.store.writer import GroupCommitWriter, Ruling, unavailable
 
@@ -51,6 +55,7 @@ class Store:
     _lease: Lease | None = None
     _readers: ThreadPool = field(factory=lambda: ThreadPool(0, _READERS, "ledger-reader"))
     _tail: Tail = field(factory=Tail)
+    _tags: TagMemory = field(factory=TagMemory)
     _ids: range = range(0)
     _write_engine: Engine = field(init=False)
     _read_engine: Engine | None = None
@@ -85,6 +90,7 @@ class Store:
             self._reactor,
             self._write_engine,
             on_events=self._log_grew,
+            on_tags=self._tags.changed,
             on_broken=self.on_broken,
             monotonic=self._monotonic,
         )
@@ -166,6 +172,14 @@ class Store:
     def compute(self, function: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
         """Have a function that needs no database run on a reader's thread."""
         return deferToThreadPool(self._reactor, self._readers, function, *arguments)
+
+    def tag_facts(self, tag: str, now: datetime, running_here: Sequence[str] = ()) -> TagFacts | Deferred[TagFacts]:
+        """Return what is known of an id tag, at once where it was read a moment ago (see `csms.store.tag_facts`)."""
+        known = self._tags.get(tag, now)
+        if known is not None:
+            return known
+        version = self._tags.version
+        return self.read(tag_facts, tag, now, running_here).addCallback(self._tags.keep, tag, version, now)
 
     def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         try:

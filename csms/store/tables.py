@@ -92,7 +92,7 @@ transactions = Table(
     Column("cost_event_id", Text),
     Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
     Index("transactions_of_charge_point", "client_id", "transaction_id"),
-    Index("transactions_by_start", "client_id", "station_start"),
+    Index("transactions_by_start_time", "client_id", "start_time"),
 )
 
 meters = Table(

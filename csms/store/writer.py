@@ -25,6 +25,7 @@ from csms.ledger.decision import Decision
 from csms.store import tables
 from csms.store.errors import StoreBroken, StoreUnavailable
 from csms.store.event_log import LoggedEvent
+from csms.store.id_tags import CHANGED
 from csms.store.room import make_room, try_large_write
 from csms.store.rows import Statements
 
@@ -59,7 +60,7 @@ class _Entry:
 class GroupCommitWriter:
     """Commits decisions and other small write jobs.
 
-    ``on_events`` is called on the writer's thread with the events of each commit; ``on_broken`` on the reactor's, when the
+    ``on_events`` is called on the writer's thread with the events of each commit, ``on_tags`` where one changed id tags; ``on_broken`` on the reactor's, when the
     database can no longer be trusted.
     """
 
@@ -69,12 +70,14 @@ class GroupCommitWriter:
         engine: Engine,
         *,
         on_events: Callable[[list[LoggedEvent]], None],
+        on_tags: Callable[[], None],
         on_broken: Callable[[StoreBroken], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._reactor = reactor
         self._engine = engine
         self._on_events = on_events
+        self._on_tags = on_tags
         self._on_broken = on_broken
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._statements = Statements(engine.dialect)
@@ -183,6 +186,8 @@ class GroupCommitWriter:
                     entry.outcome = decision.answer
                 elif not isinstance(entry.job, Decision):
                     entry.outcome = entry.job(connection)
+        if connection.info.pop(CHANGED, False):
+            self._on_tags()
         return events
 
     def _first_position(self, count: int) -> int:

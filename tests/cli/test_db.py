@@ -11,15 +11,18 @@ from contextlib import closing
 import pytest
 
 from csms.cli.backup import BackupFailed, back_up_sqlite
+from csms.store.schema import HEAD
 from tests.programs import find
 
 from .command import csms
+
+INSERT = "INSERT INTO id_tags (folded, id_tag, status) VALUES (?, ?, 'Accepted')"
 
 
 @pytest.fixture
 def ledger(tmp_path):
     out, err, status = csms("db", "upgrade", cwd=tmp_path)
-    assert (out, err, status) == ("schema: none -> 0001\n", [], 0)
+    assert (out, err, status) == (f"schema: none -> {HEAD}\n", [], 0)
     return tmp_path / "csms.db"
 
 
@@ -40,7 +43,7 @@ class Writer(threading.Thread):
                 connection.execute("BEGIN IMMEDIATE")
                 for half in "ab":
                     tag = f"{self.committed}{half}"
-                    connection.execute("INSERT INTO id_tags VALUES (?, ?, 'Accepted', NULL, NULL)", (tag, tag * 500))
+                    connection.execute(INSERT, (tag, tag * 500))
                 connection.execute("COMMIT")
                 self.committed += 1
                 if self.committed == 200:
@@ -89,7 +92,7 @@ def test_the_moment_of_the_copy_is_its_beginning(ledger):
             shown.append((done, total))
             if len(shown) == 1:
                 other.execute("PRAGMA busy_timeout=10000")
-                other.execute("INSERT INTO id_tags VALUES ('late', 'late', 'Accepted', NULL, NULL)")
+                other.execute(INSERT, ("late", "late"))
 
         back_up_sqlite(ledger, copy, write_on)
     assert shown[-1][0] == shown[-1][1]
@@ -139,7 +142,7 @@ def test_no_upgrade_under_a_running_daemon(ledger):
         fcntl.flock(lock, fcntl.LOCK_EX)
         _, err, status = csms("db", "upgrade", cwd=ledger.parent)
     assert (status, err) == (1, ["csms: a daemon uses this ledger: stop it first"])
-    assert csms("db", "upgrade", cwd=ledger.parent)[0] == "the schema is up to date (0001)\n"
+    assert csms("db", "upgrade", cwd=ledger.parent)[0] == f"the schema is up to date ({HEAD})\n"
 
 
 def test_a_postgresql_ledger(postgresql_database, tmp_path):

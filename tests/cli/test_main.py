@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import click
 import pytest
+
+from csms.cli.main import group
 
 from .command import csms
 
 
-@pytest.mark.parametrize(
-    "command", [(), ("check-config",), ("db",), ("db", "backup"), ("db", "upgrade"), ("demo",), ("simulate",)]
-)
-def test_help_has_an_example(command, tmp_path):
-    out, err, status = csms(*command, "--help", cwd=tmp_path)
+def commands(command=group, path=()):
+    """All commands there are, by their names."""
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), (*path, name))
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_help_has_an_example(command, run):
+    out, err, status = run(*command, "--help")
     assert (err, status) == ([], 0)
-    assert "Example: csms" in out
+    assert " ".join(["Example: csms", *command]) in " ".join(out.split())
 
 
 def test_without_a_command_it_says_what_there_is(tmp_path):

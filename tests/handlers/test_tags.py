@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from csms.handlers.request import Policy
 from csms.handlers.tags import Tags
@@ -149,7 +150,8 @@ class TestLimits:
         station = _with(IdTag(id_tag="A", status="Accepted", max_transactions=1))
         for _ in range(2):
             assert _started(station, "A") == "Accepted"
-        station.state = Station(ledger=station.ledger).state
+        anew = Station(ledger=station.ledger).state
+        station.state = replace(anew, latest_start=station.state.latest_start)
         assert _started(station, "A") == "Accepted"
         assert len(station.ledger.transactions) == 1
 

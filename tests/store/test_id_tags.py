@@ -9,11 +9,12 @@ import pytest
 import pytest_twisted
 from msgspec.structs import replace
 from sqlalchemy import event, text
+from twisted.internet.defer import Deferred
 
 from csms.ledger.authorization import IdTag, TagFacts, TagSession
 from csms.ledger.id_tag_csv import TooLarge
 from csms.ledger.id_tags import BadTag
-from csms.store import id_tags, queries
+from csms.store import id_tags
 from csms.store.errors import StoreUnavailable
 from csms.store.tag_facts import tag_facts
 from tests.store import decisions
@@ -183,18 +184,35 @@ async def test_of_a_tag_with_limits_its_transactions_are_read_wherever_they_are(
     assert facts == TagFacts(tag=plain("Tag1", **limits), sessions=(running,))
     limits |= {"budget_kwh": Decimal(5), "budget_period": "day"}
     await put(store, plain("Tag1", **limits))
-    for context in (tag_facts, start_facts, stop_facts):
-        facts = await store.read(context, "tag1", NOW)
-        assert facts.tag == plain("Tag1", **limits)
-        assert sorted(facts.sessions, key=lambda session: session.client_id) == [running, *today]
+    facts = await store.read(tag_facts, "tag1", NOW)
+    assert facts.tag == plain("Tag1", **limits)
+    assert sorted(facts.sessions, key=lambda session: session.client_id) == [running, *today]
 
 
-def start_facts(connection, tag, now):
-    return queries.start_context(connection, "CP1", decisions.start_request(tag=tag), now)[0]
+@pytest_twisted.ensureDeferred
+async def test_a_tag_without_limits_is_remembered_until_it_is_changed_or_a_moment_has_passed(store):
+    await put(store, plain("Tag1"))
+    assert await store.tag_facts("tag1", NOW) == TagFacts(tag=plain("Tag1"))
+    assert store.tag_facts("TAG1", NOW + timedelta(seconds=5)) == TagFacts(tag=plain("Tag1"))
+    assert isinstance(store.tag_facts("TAG1", NOW + timedelta(seconds=6)), Deferred)
+    await put(store, replace(plain("Tag1"), status="Blocked"))
+    assert (await store.tag_facts("TAG1", NOW)).tag.status == "Blocked"
+    await store.write(lambda connection: id_tags.delete(connection, "tag1"))
+    assert await store.tag_facts("TAG1", NOW) == TagFacts()
+    assert store.tag_facts("TAG1", NOW) == TagFacts()
+    await put(store, plain("Tag1", max_transactions=1))
+    for _ in range(2):
+        facts = store.tag_facts("TAG1", NOW)
+        assert isinstance(facts, Deferred), "what a tag with limits may do changes with each session"
+        assert (await facts).tag.max_transactions == 1
 
 
-def stop_facts(connection, tag, now):
-    return queries.stop_context(connection, "CP1", None, tag, [], now)[1]
+@pytest_twisted.ensureDeferred
+async def test_what_was_read_before_a_change_is_not_believed_after_it(store):
+    reading = store.tag_facts("TAG1", NOW)
+    await put(store, replace(plain("Tag1"), status="Blocked"))
+    await reading
+    assert (await store.tag_facts("TAG1", NOW)).tag.status == "Blocked"
 
 
 @pytest_twisted.ensureDeferred

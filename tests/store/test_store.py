@@ -60,9 +60,11 @@ async def test_a_start_that_comes_again_is_known_by_its_own_time_text(store):
     state = await commit(store, decisions.connected())
     await commit(store, decisions.started(state, 7))
     same, other = decisions.start_request(), decisions.start_request(tag="TAG2")
-    assert (await store.read(queries.start_context, "CP1", same, NOW))[1].transaction_id == 7
-    assert (await store.read(queries.start_context, "CP1", other, NOW))[1] is None
-    assert (await store.read(queries.start_context, "CP2", same, NOW))[1] is None
+    assert (await store.read(queries.earlier_start, "CP1", same)).transaction_id == 7
+    assert await store.read(queries.earlier_start, "CP1", other) is None
+    assert await store.read(queries.earlier_start, "CP2", same) is None
+    loaded = await store.read(queries.charge_point_state, "CP1", "Accepted")
+    assert loaded.latest_start == same.instant.at
 
 
 @pytest_twisted.ensureDeferred

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ocpp.routing import on
@@ -16,6 +17,7 @@ from csms.handlers.v16.meter_values import meter_values
 from csms.handlers.v16.values import id_tag_info, instant, meter_wh, wire_time
 from csms.ledger import chargepoints, connectors, readings, transactions
 from csms.ledger.authorization import TagFacts, TagInfo, Use
+from csms.ledger.metering import MeterValue
 from csms.ledger.readings import NOTHING_KNOWN, Known
 from csms.ledger.state import Transaction
 from csms.store import queries
@@ -30,7 +32,7 @@ class Core:
         self._tags = Tags(reads, policy.unknown_tags, authority)
 
     @on(Action.authorize)
-    def on_authorize(self, request: Request, id_tag: str, **_members: Any) -> Deferred[Reply]:
+    def on_authorize(self, request: Request, id_tag: str, **_members: Any) -> Reply | Deferred[Reply]:
         """Answer Authorize (§4.1)."""
 
         def answer(info: TagInfo) -> Reply:
@@ -38,7 +40,7 @@ class Core:
 
         running = [transaction.id_tag for transaction in request.state.running.values()]
         judged = self._tags.judge(id_tag, request.state.charge_point.client_id, request.context.now, running)
-        return judged.addCallback(answer)
+        return then(judged, answer)
 
     @on(Action.boot_notification)
     def on_boot_notification(
@@ -93,16 +95,12 @@ class Core:
             return Reply(call_result.MeterValues(), decision)
 
         elsewhere = number if running is None else None
-        if elsewhere is None and not readings.may_be_known(request.state, connector_id, values):
-            return answer((None, NOTHING_KNOWN))
-        times = [value.instant.at for value in values]
-        client_id = request.state.charge_point.client_id
-        return self._reads.read(queries.readings_context, client_id, elsewhere, times).addCallback(answer)
+        return then(self._context(request, connector_id, elsewhere, values), answer)
 
     @on(Action.start_transaction)
     def on_start_transaction(
         self, request: Request, connector_id: int, id_tag: str, meter_start: float, timestamp: str, **members: Any
-    ) -> Deferred[Reply]:
+    ) -> Reply | Deferred[Reply]:
         """Answer StartTransaction (§4.8).
 
         A transaction is stored whatever its tag: where it was started offline, the energy flows. The answer tells the tag's
@@ -137,14 +135,15 @@ class Core:
             info = id_tag_info(self._tags.verdict(facts, use))
             return Reply(call_result.StartTransaction(transaction_id=decision.answer, id_tag_info=info), decision)
 
-        def number_it(facts: TagFacts, earlier: Transaction | None) -> Reply | Deferred[Reply]:
+        def number_it(earlier: Transaction | None, facts: TagFacts) -> Reply | Deferred[Reply]:
             return then(self._reads.new_transaction_id(), answer, facts, earlier)
 
-        def found(context: tuple[TagFacts, Transaction | None]) -> Reply | Deferred[Reply]:
-            facts, earlier = context
-            return then(self._tags.complete(facts, id_tag, client_id, now), number_it, earlier)
+        def with_facts(facts: TagFacts) -> Reply | Deferred[Reply]:
+            if transactions.may_be_stored(request.state, start):
+                return self._reads.read(queries.earlier_start, client_id, start).addCallback(number_it, facts)
+            return number_it(None, facts)
 
-        return self._reads.read(queries.start_context, client_id, start, now).addCallback(found)
+        return then(self._tags.facts(id_tag, client_id, now), with_facts)
 
     @on(Action.status_notification)
     def on_status_notification(
@@ -172,7 +171,7 @@ class Core:
         timestamp: str,
         transaction_id: float,  # the member's own name
         **members: Any,
-    ) -> Deferred[Reply]:
+    ) -> Reply | Deferred[Reply]:
         """Answer StopTransaction (§4.10): always, or the charge point's queue would stand still for ever."""
         number = v16.transaction_id(transaction_id)
         running = request.state.running.get(number) if number is not None else None
@@ -189,7 +188,8 @@ class Core:
 
         now, client_id = request.context.now, request.state.charge_point.client_id
 
-        def answer(facts: TagFacts | None, elsewhere: Transaction | None, known: Known) -> Reply:
+        def answer(facts: TagFacts | None, found: tuple[Transaction | None, Known]) -> Reply:
+            elsewhere, known = found
             decision = transactions.stop(
                 request.state,
                 request.context,
@@ -204,17 +204,21 @@ class Core:
                 info = id_tag_info(self._tags.verdict(facts, Use(client_id=client_id, now=now)))
             return Reply(call_result.StopTransaction(id_tag_info=info), decision)
 
-        def found(context: tuple[Transaction | None, TagFacts | None, Known]) -> Reply | Deferred[Reply]:
-            elsewhere, facts, known = context
-            if facts is None or tag_text is None:
-                return answer(None, elsewhere, known)
-            return then(self._tags.complete(facts, tag_text, client_id, now), answer, elsewhere, known)
+        def with_context(found: tuple[Transaction | None, Known]) -> Reply | Deferred[Reply]:
+            if tag_text is None:
+                return answer(None, found)
+            return then(self._tags.facts(tag_text, client_id, now), answer, found)
 
-        return self._reads.read(
-            queries.stop_context,
-            client_id,
-            number if running is None else None,
-            tag_text,
-            [value.instant.at for value in values],
-            now,
-        ).addCallback(found)
+        connector_id = running.connector_id if running is not None else None
+        elsewhere = number if running is None else None
+        return then(self._context(request, connector_id, elsewhere, values), with_context)
+
+    def _context(
+        self, request: Request, connector_id: int | None, elsewhere: int | None, values: Sequence[MeterValue]
+    ) -> tuple[Transaction | None, Known] | Deferred[tuple[Transaction | None, Known]]:
+        """Find out what readings have to know: a transaction that does not run here, and readings that came before."""
+        is_new = connector_id is None or not readings.may_be_known(request.state, connector_id, values)
+        if elsewhere is None and (is_new or not values):
+            return None, NOTHING_KNOWN
+        times = [value.instant.at for value in values]
+        return self._reads.read(queries.readings_context, request.state.charge_point.client_id, elsewhere, times)

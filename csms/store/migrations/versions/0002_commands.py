@@ -18,6 +18,8 @@ def upgrade() -> None:
     op.add_column("id_tags", sa.Column("max_transactions", sa.Integer()))
     op.add_column("id_tags", sa.Column("budget_kwh", Exact()))
     op.add_column("id_tags", sa.Column("budget_period", sa.String(10)))
+    op.drop_index("transactions_by_start", "transactions")
+    op.create_index("transactions_by_start_time", "transactions", ["client_id", "start_time"])
     op.create_index("transactions_of_id_tag", "transactions", [sa.text("lower(substr(id_tag, 1, 64))"), "stop_time"])
     op.create_table(
         "meters",
