@@ -24,6 +24,9 @@ _HELP = {
     "messages_dropped": ("messages missing in the raw log because the ledger was away or slow", None),
     "business_events_published": ("business events acknowledged by the broker", None),
     "business_events_set_aside": ("business events that the broker can never take", None),
+    "mqtt_commands": ("results of commands that came by MQTT", "status"),
+    "mqtt_commands_turned_away": ("commands that came by MQTT when too many waited already", None),
+    "mqtt_command_results_dropped": ("results of commands that the broker was away for, or refused", None),
 }
 
 

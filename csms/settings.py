@@ -121,7 +121,7 @@ class Tls(Section):
 
 
 class Mqtt(Section):
-    """The broker, and the two streams."""
+    """The broker, the two streams, and commands."""
 
     enabled: bool = False
     host: str = "localhost"
@@ -137,6 +137,7 @@ class Mqtt(Section):
     qos: Literal[1, 2] = 1
     protocol_events_enabled: bool = True
     business_events_enabled: bool = True
+    commands_enabled: bool = True
 
 
 class Database(Section):

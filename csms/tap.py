@@ -23,6 +23,7 @@ import csms
 from csms import logs
 from csms.api.health import Health
 from csms.authority.webhook import Terms, Webhook, webhook
+from csms.chargepoint.commands import Commands
 from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
@@ -39,9 +40,12 @@ from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
 from csms.metrics import Counters
 from csms.mqtt.client import MqttClient
+from csms.mqtt.command_feed import CommandFeed
+from csms.mqtt.commands import MqttCommands
 from csms.mqtt.feed import Broker, Feed, Retained
 from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
+from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import V16
 from csms.service import Daemon, Listener, Retention
 from csms.settings import Settings, SettingsError, load
@@ -108,7 +112,10 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         time.monotonic,
     )
     message_log = MessageLog(store, counters, time.monotonic, settings.messages.bytes_per_chargepoint)
-    stream, relay, mqtt = _mqtt(settings, store, counters)
+    command_feed = None
+    if settings.mqtt.enabled and settings.mqtt.commands_enabled:
+        command_feed = CommandFeed(reactor, counters, time.monotonic)
+    stream, relay, mqtt = _mqtt(settings, store, counters, command_feed)
     if relay is not None:
         store.on_events = relay.committed
     policy = Policy(
@@ -133,6 +140,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     operations = Operations.of(
         shared, registry, {V16: COMMANDS}, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
     )
+    if command_feed is not None:
+        _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))
     sockets = ChargePointFactory(
         reactor,
         shared,
@@ -183,6 +192,10 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),
         mqtt_connected=("whether the broker is connected", lambda: int(mqtt is not None and mqtt.connected)),
+        mqtt_command_subscriptions=(
+            "charge points whose commands are subscribed to",
+            lambda: command_feed.subscriptions if command_feed is not None else 0,
+        ),
         relay_backlog=("events read but not acknowledged", lambda: relay.backlog if relay is not None else 0),
         ledger_available=("whether the ledger can be written", lambda: int(store.available)),
         ledger_commits=("commits since the start", lambda: store.commits),
@@ -205,8 +218,16 @@ def _authority(reactor: Any, settings: Settings, counters: Counters) -> Webhook 
     return webhook(reactor, terms, counters)
 
 
+def _join(feed: CommandFeed, commands: Commands, registry: Registry, memory: RequestMemory) -> None:
+    """Let commands come by MQTT for the charge points that are held here."""
+    mqtt_commands = MqttCommands(commands, feed, memory, utc_now)
+    feed.take, feed.is_busy = mqtt_commands.take, lambda: mqtt_commands.is_busy
+    registry.on_held, registry.on_released = feed.hold, feed.release
+    commands.on_queued_result = mqtt_commands.queued_result
+
+
 def _mqtt(
-    settings: Settings, store: Store, counters: Counters
+    settings: Settings, store: Store, counters: Counters, command_feed: CommandFeed | None
 ) -> tuple[ProtocolStream | None, Relay | None, MqttClient | None]:
     mqtt, gateway_id = settings.mqtt, settings.gateway.id
     if not mqtt.enabled:
@@ -215,7 +236,7 @@ def _mqtt(
     relay = None
     if mqtt.business_events_enabled:
         relay = Relay(store, time.monotonic, utc_now, counters, mqtt.qos)
-    feeds: list[Feed] = [feed for feed in (relay, stream) if feed is not None]
+    feeds: list[Feed] = [feed for feed in (relay, command_feed, stream) if feed is not None]
     topic = topics.gateway_status(gateway_id)
     client = MqttClient(
         Broker(
@@ -241,8 +262,9 @@ def _mqtt(
         ),
         will=Retained(topic, business.encode(business.GatewayStatus(online=False))),
         random=random.random,
+        receiver=command_feed,
     )
-    for feed in (relay, stream):
+    for feed in (relay, command_feed, stream):
         if feed is not None:
             feed.wake = client.wake
     return stream, relay, client

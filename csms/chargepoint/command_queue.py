@@ -39,6 +39,8 @@ class CommandQueue:
         self._may_send = may_send
         self._tell = tell
         self._flushing: set[str] = set()
+        self._again: set[str] = set()
+        self._waiting: set[str] = set()
 
     async def add(
         self, client_id: str, action: str, payload: dict[str, Any], expires_at: datetime, message_id: str
@@ -63,15 +65,28 @@ class CommandQueue:
             expires_at=expires_at,
         )
         await ledger.write(partial(store.put_queued, command=command))
+        self._waiting.add(client_id)
         self.flush(client_id)
+
+    def waits_for(self, client_id: str) -> bool:
+        """Tell whether a command was queued here for a charge point, perhaps after its session began."""
+        return client_id in self._waiting
 
     def flush(self, client_id: str) -> None:
         """Send what waits for a charge point, one after the other."""
-        if client_id not in self._flushing:
-            self._flushing.add(client_id)
-            done = Deferred.fromCoroutine(self._flush(client_id))
-            done.addErrback(lambda failure: _log.failure("{client_id}: the queue failed", failure, client_id=client_id))
-            done.addBoth(lambda _: self._flushing.discard(client_id))
+        if client_id in self._flushing:
+            self._again.add(client_id)  # what came last may have come after its last look
+            return
+        self._flushing.add(client_id)
+        done = Deferred.fromCoroutine(self._flush(client_id))
+        done.addErrback(lambda failure: _log.failure("{client_id}: the queue failed", failure, client_id=client_id))
+        done.addBoth(self._flushed, client_id)
+
+    def _flushed(self, _result: object, client_id: str) -> None:
+        self._flushing.discard(client_id)
+        if client_id in self._again:
+            self._again.discard(client_id)
+            self.flush(client_id)
 
     async def sweep(self) -> None:
         """Drop what has expired; send what waits for charge points that are here (it may have come by another daemon)."""
@@ -87,6 +102,7 @@ class CommandQueue:
         tried: set[str] = set()
         while True:
             waiting = await self._shared.ledger.read(store.queued_for, client_id)
+            (self._waiting.add if waiting else self._waiting.discard)(client_id)
             waiting = [command for command in waiting if command.message_id not in tried]
             if not waiting:
                 return

@@ -139,7 +139,7 @@ class Commands:
     def ready(self, client_id: str) -> None:
         """A charge point may be spoken to: send what waits for it."""
         session = self._registry.get(client_id)
-        if session is not None and session.state.has_queued:
+        if session is not None and (session.state.has_queued or self._queue.waits_for(client_id)):
             self._queue.flush(client_id)
 
     async def sweep(self) -> None:

@@ -34,11 +34,13 @@ class UnknownChargePoint(Exception):
 
 
 class Registry:
-    """The sessions of this daemon."""
+    """The sessions of this daemon; ``on_held`` and ``on_released`` are told whose session comes and goes."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._sessions: dict[str, Session] = {}
+        self.on_held: Callable[[str], None] = lambda _client_id: None
+        self.on_released: Callable[[str], None] = lambda _client_id: None
         self._arriving: set[str] = set()
         self._recovering: set[str] = set()
         self._deciding: set[str] = set()
@@ -77,6 +79,7 @@ class Registry:
                 raise UnknownChargePoint(client_id)
             session = Session(self._shared, client_id, version, state)
             self._sessions[client_id] = session
+            self.on_held(client_id)
         finally:
             self._arriving.discard(client_id)
             self._wake(client_id)
@@ -159,6 +162,7 @@ class Registry:
     def _forget(self, _result: None, session: Session) -> None:
         if self._sessions.get(session.client_id) is session:
             del self._sessions[session.client_id]
+            self.on_released(session.client_id)
 
     def discard_all(self, reason: str) -> Deferred[None]:
         """End all sessions."""

@@ -31,6 +31,8 @@ FAMILIES: dict[type, str] = {
     events.DiagnosticsStatus: "chargepoints",
 }
 """The topic family of each payload. By type, not by name: a charge point names its security events itself."""
+_COMMANDS = "csms/commands/"
+_OURS = frozenset({*FAMILIES.values(), "state", "gateways", "commands"})
 
 
 def level(text: str) -> str:
@@ -77,3 +79,27 @@ def protocol_message(client_id: str, action: str) -> str:
 def protocol_response(client_id: str, action: str) -> str:
     """Return the topic of a CALLRESULT or CALLERROR, either direction."""
     return f"ocpp/responses/{level(client_id)}/{level(action)}"
+
+
+def commands(client_level: str) -> str:
+    """Return the filter of all commands for a charge point, by its topic level."""
+    return f"{_COMMANDS}{client_level}/+"
+
+
+def command_of(topic: str) -> tuple[str, str] | None:
+    """Return the charge point's level and the action of a command's topic, None where it is no such topic."""
+    client_level, slash, action = topic.removeprefix(_COMMANDS).partition("/")
+    return (client_level, action) if slash and topic.startswith(_COMMANDS) and "/" not in action else None
+
+
+def command_result(client_id: str, action: str) -> str:
+    """Return the topic of a command's result; `action` is the level of the command's topic, as it came."""
+    return f"csms/command_results/{level(client_id)}/{action if is_publishable(action) else level(action)}"
+
+
+def is_response_topic(topic: str) -> bool:
+    """Tell whether an answer may be published where a request wants it: not as an event or a command of ours."""
+    parts = topic.split("/")
+    ours = parts[0] == "ocpp" or (parts[0] == "csms" and (len(parts) < 2 or parts[1] in _OURS))
+    is_name = bool(topic) and not topic.startswith("$") and "+" not in topic and "#" not in topic
+    return is_name and not ours and is_publishable(topic) and len(topic.encode()) <= _MAX_LEVEL_BYTES

@@ -22,12 +22,15 @@ from typing import Any
 from attrs import define
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from csms.mqtt import packets
 from csms.mqtt.buffered import BufferedSocket
-from csms.mqtt.feed import IDLE_S, Broker, Feed, HoldDelivery, Retained, Unpublishable
+from csms.mqtt.feed import IDLE_S, Broker, Feed, HoldDelivery, Receiver, Retained, Unpublishable
+from csms.mqtt.incoming import MalformedPacket, Message, decode_publish, decode_suback
 
 _log = Logger()
 _KEEPALIVE_S = 30
@@ -35,8 +38,13 @@ _CONNECT_TIMEOUT_S = 5.0
 _FIRST_BACKOFF_S = 1.0
 _LAST_BACKOFF_S = 60.0
 _MAX_IN_FLIGHT = 200
+_MAX_REPLIES_IN_FLIGHT = 8
+_MOST_PACKETS = 64
+"""What is read before the feeds have their turn: a flood of commands must not starve them."""
 _UNSUPPORTED_VERSION = 0x84
 _OVERHEAD_BYTES = 2048
+_LARGEST_RECEIVED = 4 * 1024 * 1024
+"""A broker of MQTT 5 keeps what is larger; a command of that size is none."""
 _FIRST_FAILURE = 0x80
 _BREATH_S = 0.01
 """The least time between two rounds of publishing: under load the thread works in bursts, not against the reactor's."""
@@ -60,9 +68,12 @@ class _Client(paho.Client):  # type: ignore[misc]
     Its socket is buffered: paho reads an acknowledgement in three calls to the kernel and writes each message in one. And a
     message of QoS 0 or 1 goes to the socket without the objects that paho makes to wait for it and to send it again, for our
     sessions are clean and the feeds know what is in flight; its acknowledgement goes to ``acknowledged(packet_id, reason)``.
+    What comes is decoded by `incoming`.
     """
 
     acknowledged: Callable[[int, int], None]
+    received: Callable[[Message], None]
+    answered: Callable[[int, bytes], None]
 
     def publish_packet(self, topic: str, payload: bytes, qos: int, retain: bool, properties: bytes) -> int | None:  # noqa: FBT001
         """Publish with QoS 0 or 1; return the packet identifier, None where there is no connection.
@@ -107,6 +118,33 @@ class _Client(paho.Client):  # type: ignore[misc]
         code: MQTTErrorCode = super()._handle_pubrec()
         return code
 
+    def _handle_publish(self) -> MQTTErrorCode:
+        try:
+            message, packet_id = decode_publish(
+                self._in_packet["command"],
+                self._in_packet["packet"],
+                is_v5=self._protocol == MQTTProtocolVersion.MQTTv5,
+            )
+        except MalformedPacket as error:
+            raise paho.MalformedPacket(str(error)) from error
+        if message is not None:
+            self.received(message)
+        code: MQTTErrorCode = MQTTErrorCode.MQTT_ERR_SUCCESS if packet_id is None else self._send_puback(packet_id)
+        return code
+
+    def _handle_suback(self) -> None:
+        try:
+            packet_id, reasons = decode_suback(
+                self._in_packet["packet"], is_v5=self._protocol == MQTTProtocolVersion.MQTTv5
+            )
+        except MalformedPacket as error:
+            raise paho.MalformedPacket(str(error)) from error
+        self.answered(packet_id, reasons)
+
+    def _handle_unsuback(self) -> MQTTErrorCode:
+        self._handle_suback()
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
     def _acknowledgement(self) -> tuple[int, int]:
         packet = self._in_packet["packet"]
         return packet[0] << 8 | packet[1], packet[2] if len(packet) > 2 else 0
@@ -130,6 +168,7 @@ class _PahoLink:
     gone: str | None = None
     refused: int | None = None
     window: int = _MAX_IN_FLIGHT
+    reply_window: int = _MAX_REPLIES_IN_FLIGHT
     largest: int | None = None
 
     @property
@@ -152,12 +191,33 @@ class _PahoLink:
         still: BufferedSocket | None = self.client.socket()
         return still
 
+    def subscribe(self, filters: list[str]) -> int:
+        code, packet_id = self.client.subscribe([(each, 1) for each in filters])
+        return self._sent(code, packet_id)
+
+    def unsubscribe(self, filters: list[str]) -> int:
+        code, packet_id = self.client.unsubscribe(filters)
+        return self._sent(code, packet_id)
+
+    def _sent(self, code: MQTTErrorCode, packet_id: int | None) -> int:
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self.gone = self.gone or paho.error_string(code)
+        return int(packet_id or 0)
+
     def publish(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: Sequence[tuple[str, str]] = ()
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool = False,
+        properties: Sequence[tuple[str, str]] = (),
+        correlation_data: bytes | None = None,
     ) -> int:
-        if self.largest is not None and len(payload) + len(topic) + _OVERHEAD_BYTES > self.largest:
-            raise Unpublishable(f"{len(payload)} bytes are more than the broker takes")
-        packed = packets.pack_properties(properties) if self.is_v5 else b""
+        size = len(payload) + len(correlation_data or b"")
+        if self.largest is not None and size + len(topic) + _OVERHEAD_BYTES > self.largest:
+            raise Unpublishable(f"{size} bytes are more than the broker takes")
+        packed = packets.pack_properties(properties, correlation_data) if self.is_v5 else b""
         if qos > 1:
             return self._publish_twice(topic, payload, qos, retain, packed)
         packet_id = self.client.publish_packet(topic, payload, qos, retain, packed)
@@ -192,7 +252,7 @@ class _Packed:
 class MqttClient:
     """Keeps a connection to the broker and lets feeds publish over it, on a thread of its own.
 
-    ``random`` returns a number from 0 to 1; ``birth`` is asked for at each connection, ``will`` is said by the broker when
+    ``receiver`` is given what is subscribed to, if anything is. ``random`` returns a number from 0 to 1; ``birth`` is asked for at each connection, ``will`` is said by the broker when
     the connection dies, and by the client itself when it leaves.
     """
 
@@ -204,12 +264,14 @@ class MqttClient:
         birth: Callable[[], Retained],
         will: Retained,
         random: Callable[[], float],
+        receiver: Receiver | None = None,
     ) -> None:
         self._broker = broker
         self._feeds = feeds
         self._birth = birth
         self._will = will
         self._random = random
+        self._receiver = receiver
         self._pool = ThreadPool(1, 1, "mqtt")
         self._awake = True  # until it is started nobody need be woken
         self._stop_at: float | None = None
@@ -320,7 +382,7 @@ class MqttClient:
         broker = self._broker
         link = self._new_link()
         try:
-            link.client.connect(broker.host, broker.port, keepalive=_KEEPALIVE_S)
+            link.client.connect(broker.host, broker.port, keepalive=_KEEPALIVE_S, properties=self._terms(link))
             deadline = time.monotonic() + _CONNECT_TIMEOUT_S
             while not link.connected and link.gone is None and link.refused is None:
                 if time.monotonic() > min(deadline, self._stop_at or deadline):
@@ -336,12 +398,19 @@ class MqttClient:
         self._abandon(link)
         # A broker of 3.1.1 may answer a CONNECT of 5 with a code, or just hang up; so does any broker that is about to stop.
         if broker.protocol == "auto":
-            hung_up = link.refused is None and not self._spoke_v5
+            hung_up = link.refused is None and not (link.connected or self._spoke_v5)
             said_no = hung_up or link.refused in (_UNSUPPORTED_VERSION, 1)
             self._v5 = not self._v5 if said_no else self._v5
         code = f"refused with code {link.refused}" if link.refused is not None else link.gone
         self._say("cannot connect to the MQTT broker: {reason}", f"{broker.host}:{broker.port}: {code}")
         return None
+
+    def _terms(self, link: _PahoLink) -> Properties | None:
+        if self._receiver is None or not link.is_v5:
+            return None
+        terms = Properties(PacketTypes.CONNECT)
+        terms.MaximumPacketSize = _LARGEST_RECEIVED
+        return terms
 
     def _new_link(self) -> _PahoLink:
         broker = self._broker
@@ -368,7 +437,9 @@ class MqttClient:
                 link.refused = int(reason.value)
                 return
             maximum = getattr(properties, "ReceiveMaximum", None) if properties is not None else None
-            link.window = min(_MAX_IN_FLIGHT, maximum or _MAX_IN_FLIGHT)
+            if maximum is not None:
+                replies = min(_MAX_REPLIES_IN_FLIGHT, maximum // 2) if self._receiver is not None else 0
+                link.window, link.reply_window = min(_MAX_IN_FLIGHT, maximum - replies), max(replies, 1)
             link.largest = getattr(properties, "MaximumPacketSize", None) if properties is not None else None
             link.connected = True
 
@@ -382,6 +453,8 @@ class MqttClient:
         client.on_connect = on_connect
         client.on_disconnect = on_disconnect
         client.acknowledged = acknowledged
+        if self._receiver is not None:
+            client.received, client.answered = self._receiver.received, self._receiver.answered
         client.suppress_exceptions = False
         # With this set paho only queues; the thread writes a whole batch itself.
         client.on_socket_register_write = lambda _client, _data, _socket: None
@@ -413,9 +486,15 @@ class MqttClient:
         if self._wake_reader.fileno() in readable:
             self._drain_wake()
         if connection.fileno() in readable or connection.pending():
-            self._check(link, client.loop_read())
+            self._read(link, connection)
         self._check(link, client.loop_misc())
         link.flush()
+
+    def _read(self, link: _PahoLink, connection: BufferedSocket) -> None:
+        for _ in range(_MOST_PACKETS):
+            self._check(link, link.client.loop_read())
+            if link.gone is not None or not connection.pending():
+                return
 
     def _check(self, link: _PahoLink, code: MQTTErrorCode) -> None:
         if code not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN):

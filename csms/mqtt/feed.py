@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
+from csms.mqtt.incoming import Message
+
 IDLE_S = 1.0
 """How long the client's thread sleeps at most: keepalives need a look once in a while."""
 
@@ -46,10 +48,27 @@ class Link(Protocol):
     def window(self) -> int:
         """How many messages with QoS above 0 may be unacknowledged."""
 
+    @property
+    def reply_window(self) -> int:
+        """How many results of commands besides."""
+
     def publish(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: Sequence[tuple[str, str]] = ()
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool = False,
+        properties: Sequence[tuple[str, str]] = (),
+        correlation_data: bytes | None = None,
     ) -> int:
         """Publish, and return the packet id. Raises `Unpublishable` where this message can never be."""
+
+    def subscribe(self, filters: list[str]) -> int:
+        """Subscribe with QoS 1, in one packet, and return its id."""
+
+    def unsubscribe(self, filters: list[str]) -> int:
+        """Unsubscribe, in one packet, and return its id."""
 
 
 class Feed(Protocol):
@@ -70,6 +89,16 @@ class Feed(Protocol):
     @property
     def drained(self) -> bool:
         """Whether everything was delivered."""
+
+
+class Receiver(Protocol):
+    """Who takes what was subscribed to; called on the client's thread only."""
+
+    def received(self, message: Message) -> None:
+        """A message came; must return at once."""
+
+    def answered(self, packet_id: int, reasons: bytes) -> None:
+        """The broker answered a SUBSCRIBE, with a reason for each filter, or an UNSUBSCRIBE."""
 
 
 class Unpublishable(ValueError):

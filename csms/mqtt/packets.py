@@ -1,6 +1,6 @@
 """The two packets of MQTT that there is one of for each message, written and read fast: PUBLISH and its PUBACK (MQTT 5 §3.3, §3.4).
 
-Everything else is paho's.
+What comes else is read by `incoming`; everything more is paho's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ _PUBLISH = 0x30
 _RETAIN = 0x01
 _PUBACK = 0x40
 _USER_PROPERTY = b"\x26"
+_CORRELATION_DATA = b"\x09"
 _CONTENT_TYPE_JSON = b"\x03\x00\x10application/json"
 _NO_PROPERTIES = b"\x00"
 _LONGEST_TEXT = 65535
@@ -54,12 +55,12 @@ def acknowledgements(data: bytes, start: int) -> tuple[list[tuple[int, int]], in
     return found, start
 
 
-def pack_properties(properties: Sequence[tuple[str, str]]) -> bytes:
-    """Return the properties of a PUBLISH of MQTT 5: the content type JSON, and user properties.
+def pack_properties(properties: Sequence[tuple[str, str]], correlation_data: bytes | None = None) -> bytes:
+    """Return the properties of a PUBLISH of MQTT 5: the content type JSON, user properties, correlation data.
 
     :raises Unpublishable: one holds what no broker takes.
     """
-    if not properties:
+    if not properties and correlation_data is None:
         return _NO_PROPERTIES
     if not topics.is_publishable("".join([text for pair in properties for text in pair])):
         raise Unpublishable("a property holds what no broker takes")
@@ -69,6 +70,8 @@ def pack_properties(properties: Sequence[tuple[str, str]]) -> bytes:
         if max(len(name_bytes), len(value_bytes)) > _LONGEST_TEXT:
             raise Unpublishable("a property is too long")
         parts += (_USER_PROPERTY, len(name_bytes).to_bytes(2), name_bytes, len(value_bytes).to_bytes(2), value_bytes)
+    if correlation_data is not None:
+        parts += (_CORRELATION_DATA, len(correlation_data).to_bytes(2), correlation_data)
     packed = b"".join(parts)
     return variable_length(len(packed)) + packed
 

@@ -92,8 +92,20 @@ def test_swept_when_it_has_expired(control):
     assert _waiting(control) == ["ClearCache"]
 
 
+def test_queued_after_its_session_began_it_does_not_wait_for_the_sweep(control):
+    control.get(control.operations.provisioning.put("CP1", Provision(registration="Pending")))
+    charger = control.connect(boot=False)
+    _queue(control)
+    control.settle()
+    assert charger.actions == []
+    charger.say("BootNotification", BOOT)
+    control.settle()
+    assert charger.actions == ["ClearCache"]
+
+
 def test_the_sweep_sends_what_came_by_another_daemon(control):
     _queue(control)
+    control.restart()
     charger = control.connect()
     assert charger.calls == []  # its state was read before
     control.get(control.commands.sweep())

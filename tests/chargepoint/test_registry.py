@@ -51,6 +51,19 @@ def test_a_session_is_found_while_it_lasts(door):
     assert door.registry.get("CP1") is None
 
 
+def test_who_comes_and_goes_is_told(door):
+    told = []
+    door.registry.on_held = lambda client_id: told.append(("held", client_id))
+    door.registry.on_released = lambda client_id: told.append(("released", client_id))
+    old = door.connect(alive=False)
+    door.admit()
+    door.ledger.commit_all()
+    door.registry.discard(old, "late")
+    door.registry.discard(door.registry.get("CP1"), "gone")
+    door.ledger.commit_all()
+    assert told == [("held", "CP1"), ("released", "CP1")] * 2
+
+
 def test_a_newcomer_does_not_displace_a_live_one(door):
     old = door.connect()
     (failure,) = door.admit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import socket
 import threading
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from twisted.internet.defer import Deferred
 
 from csms.mqtt.feed import IDLE_S, Unpublishable
 
@@ -26,23 +28,37 @@ class Published(NamedTuple):
     qos: int
     retain: bool
     properties: tuple
+    correlation_data: bytes | None = None
 
 
 class FakeLink:
     """A `csms.mqtt.feed.Link` that keeps what is published; topics in `poison` are unpublishable."""
 
-    def __init__(self, window=40):
+    def __init__(self, window=40, reply_window=8):
         self.window = window
+        self.reply_window = reply_window
         self.writable = True
         self.poison = set()
         self.published = []
+        self.subscribed = []
+        self.unsubscribed = []
         self._packet_ids = count(1)
 
-    def publish(self, topic, payload, *, qos, retain=False, properties=()):
+    def subscribe(self, filters):
+        packet_id = next(self._packet_ids)
+        self.subscribed.append((packet_id, filters))
+        return packet_id
+
+    def unsubscribe(self, filters):
+        packet_id = next(self._packet_ids)
+        self.unsubscribed.append((packet_id, filters))
+        return packet_id
+
+    def publish(self, topic, payload, *, qos, retain=False, properties=(), correlation_data=None):
         if topic in self.poison:
             raise Unpublishable("a topic that no broker takes")
         packet_id = next(self._packet_ids) if qos else 0
-        self.published.append(Published(packet_id, topic, payload, qos, retain, tuple(properties)))
+        self.published.append(Published(packet_id, topic, payload, qos, retain, tuple(properties), correlation_data))
         return packet_id
 
     @property
@@ -93,6 +109,86 @@ class FakeFeed:
     @property
     def drained(self):
         return not self.waiting
+
+
+class FakeReceiver:
+    """A `csms.mqtt.feed.Receiver` that keeps what comes."""
+
+    def __init__(self):
+        self.messages = queue.Queue()
+        self.answers = queue.Queue()
+
+    def received(self, message):
+        self.messages.put(message)
+
+    def answered(self, packet_id, reasons):
+        self.answers.put((packet_id, reasons))
+
+
+class FakeSender:
+    """The one path of commands: answers wait until the test gives them."""
+
+    def __init__(self):
+        self.sent = []
+        self.queued = []
+        self.queue_fails_with = None
+        self.waiting = deque()
+
+    async def send(self, client_id, action, payload):
+        self.sent.append((client_id, action, payload))
+        done = Deferred()
+        self.waiting.append(done)
+        return await done
+
+    async def queue(self, client_id, action, payload, expires_at):
+        if self.queue_fails_with is not None:
+            raise self.queue_fails_with
+        self.queued.append((client_id, action, payload, expires_at))
+        return f"message-{len(self.queued)}"
+
+    def settle(self, outcome):
+        """Give the outcome of the command that waits longest."""
+        done = self.waiting.popleft()
+        if isinstance(outcome, Exception):
+            done.errback(outcome)
+        else:
+            done.callback(outcome)
+
+
+class FakeAnswers:
+    """Keeps the results of commands."""
+
+    def __init__(self):
+        self.given = []
+
+    def answer(self, client_id, action, answer, addresses):
+        self.given.append((client_id, action, json.loads(answer.body), tuple(addresses)))
+
+    @property
+    def results(self):
+        return [body for _, _, body, _ in self.given]
+
+    @property
+    def statuses(self):
+        return [body["status"] for body in self.results]
+
+
+class FakeThreads:
+    """`IReactorFromThreads` whose calls wait for the test."""
+
+    def __init__(self):
+        self.calls = deque()
+
+    def callFromThread(self, function, *arguments):
+        self.calls.append((function, arguments))
+
+    def run_one(self):
+        function, arguments = self.calls.popleft()
+        function(*arguments)
+
+    def run(self):
+        while self.calls:
+            self.run_one()
 
 
 class Subscriber:

@@ -111,3 +111,15 @@ def test_what_is_read_ahead_can_be_looked_at_and_skipped(pair):
     theirs.close()
     assert ours.read_ahead() == (b"", 0)
     assert ours.recv(1) == b""
+
+
+def test_no_more_is_read_ahead_than_is_handled(pair):
+    ours, theirs = pair
+    theirs.sendall(b"x" * 40_000)
+    data, _ = ours.read_ahead()
+    theirs.sendall(b"y" * 40_000)
+    assert ours.read_ahead() == (data, 0)
+    ours.skip_to(len(data) - 1)
+    more, place = ours.read_ahead()
+    assert more[place:].startswith(b"x")
+    assert len(more) <= 64 * 1024 + 1

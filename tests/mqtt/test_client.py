@@ -8,14 +8,30 @@ import resource
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from twisted.logger import LogLevel, formatEvent
 
 from csms.mqtt.client import MqttClient
 from csms.mqtt.feed import Broker, HoldDelivery, Retained, Unpublishable
+from csms.mqtt.incoming import Message
 from tests.mosquitto import Mosquitto
-from tests.mqtt.fakes import FakeBroker, FakeFeed, Subscriber, accept, hang_up, refuse, stay_silent
+from tests.mqtt.fakes import (
+    FakeBroker,
+    FakeFeed,
+    FakeReceiver,
+    Subscriber,
+    accept,
+    hang_up,
+    read_packet,
+    refuse,
+    stay_silent,
+)
 
 STATUS = "csms/gateways/gw1/status"
 ONLINE, OFFLINE = b'{"online": true}', b'{"online": false}'
@@ -33,13 +49,14 @@ def start():
     """Starts clients, and ends them."""
     running = []
 
-    def start_one(port, *feeds, kind=Impatient, **broker):
+    def start_one(port, *feeds, kind=Impatient, receiver=None, **broker):
         client = kind(
             Broker("127.0.0.1", port, "csms-gw1", **broker),
             feeds,
             birth=lambda: Retained(STATUS, ONLINE),
             will=Retained(STATUS, OFFLINE),
             random=lambda: 0.0,
+            receiver=receiver,
         )
         client.start()
         running.append(client)
@@ -296,3 +313,154 @@ def test_a_topic_that_cannot_be_is_unpublishable(mosquitto, start):
     feed.pump = pump
     start(mosquitto.port, feed)
     assert "published" not in [refused.get(timeout=5) for _ in range(6)]
+
+
+# What is subscribed to.
+
+
+def publisher(port, protocol=paho.MQTTv5):
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=protocol)
+    connected = threading.Event()
+    client.on_connect = lambda *_: connected.set()
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    assert connected.wait(5)
+    return client
+
+
+def request(response_topic=None, correlation_data=None, **more):
+    properties = Properties(PacketTypes.PUBLISH)
+    for name, value in {"ResponseTopic": response_topic, "CorrelationData": correlation_data, **more}.items():
+        if value is not None:
+            setattr(properties, name, value)
+    return properties
+
+
+class Listening(FakeFeed):
+    """A feed that subscribes at each connection."""
+
+    def __init__(self, *filters):
+        super().__init__()
+        self.filters = list(filters)
+
+    def begin(self, link):
+        super().begin(link)
+        link.subscribe(self.filters)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_what_is_subscribed_to_is_received(mosquitto, start, protocol):
+    receiver = FakeReceiver()
+    start(mosquitto.port, Listening("a/+", "b/+"), protocol=protocol, receiver=receiver)
+    packet_id, reasons = receiver.answers.get(timeout=5)
+    assert (packet_id > 0, reasons) == (True, b"\1\1")
+    client = publisher(mosquitto.port)
+    client.publish("a/1", b"one", qos=1, properties=request("replies/1", b"\0\xff", UserProperty=("k", "\ufeff")))
+    client.publish("b/1", b"", qos=0)
+    first, second = (receiver.messages.get(timeout=5) for _ in range(2))
+    reply = ("replies/1", b"\0\xff") if protocol == "5" else (None, None)
+    assert first == Message("a/1", b"one", response_topic=reply[0], correlation_data=reply[1])
+    assert second == Message("b/1", b"")
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_it_can_be_unsubscribed_from(mosquitto, start):
+    receiver = FakeReceiver()
+    feed = Listening("a/+", "b/+")
+    client = start(mosquitto.port, feed, receiver=receiver)
+    receiver.answers.get(timeout=5)
+    feed.pump = lambda link: (feed.waiting and link.unsubscribe(feed.waiting.pop()), 1.0)[1]
+    feed.waiting.append(["a/+"])
+    client.wake()
+    assert receiver.answers.get(timeout=5)[1] == b"\0"
+    sender = publisher(mosquitto.port)
+    for topic in ("a/1", "b/1"):
+        sender.publish(topic, b"", qos=1)
+    assert receiver.messages.get(timeout=5).topic == "b/1"
+    sender.disconnect()
+    sender.loop_stop()
+
+
+def test_a_retained_message_says_so_at_each_connection(mosquitto, start):
+    sender = publisher(mosquitto.port)
+    sender.publish("a/1", b"{}", qos=1, retain=True, properties=request(UserProperty=("k", "\ufeff")))
+    receiver = FakeReceiver()
+    feed = Listening("a/+")
+    start(mosquitto.port, feed, receiver=receiver)
+    assert receiver.messages.get(timeout=5) == Message("a/1", b"{}", retained=True)
+    sender.publish("a/1", b"{}", qos=1, retain=True)
+    assert receiver.messages.get(timeout=5) == Message("a/1", b"{}")
+    feed.link.client.socket().shutdown(socket.SHUT_RDWR)
+    assert receiver.messages.get(timeout=5) == Message("a/1", b"{}", retained=True)
+    sender.disconnect()
+    sender.loop_stop()
+
+
+def test_many_messages_come_in_few_turns_and_feeds_are_served_meanwhile(mosquitto, start):
+    receiver = FakeReceiver()
+    feed = Listening("a/+")
+    client = start(mosquitto.port, feed, receiver=receiver)
+    receiver.answers.get(timeout=5)
+    sender = publisher(mosquitto.port)
+    began = time.monotonic()
+    with Subscriber(mosquitto.port, "other/#") as subscriber:
+        for number in range(2000):
+            sender.publish("a/1", b"%d" % number, qos=0)
+        feed.waiting.append(("other/1", b"here"))
+        client.wake()
+        assert subscriber.next().payload == b"here"
+    assert [receiver.messages.get(timeout=5).payload for _ in range(2000)] == [b"%d" % number for number in range(2000)]
+    assert time.monotonic() - began < 8
+    sender.disconnect()
+    sender.loop_stop()
+
+
+def test_correlation_data_is_published(mosquitto, start):
+    feed = FakeFeed()
+    feed.pump = lambda link: (
+        feed.waiting and link.publish("a/b", b"{}", qos=1, correlation_data=feed.waiting.pop()),
+        1,
+    )[1]
+    client = start(mosquitto.port, feed)
+    feed.wait_for("begin")
+    with Subscriber(mosquitto.port, "a/#") as subscriber:
+        feed.waiting.append(b"\0\xff")
+        client.wake()
+        message = subscriber.next()
+    assert message.properties.CorrelationData == b"\0\xff"
+    assert message.properties.ContentType == "application/json"
+
+
+@pytest.mark.parametrize(("maximum", "windows"), [(None, (200, 8)), (7, (4, 3)), (100, (92, 8)), (1, (1, 1))])
+def test_results_of_commands_have_their_part_of_the_broker_s_window(start, maximum, windows):
+    feed = FakeFeed()
+    with FakeBroker(accept(receive_maximum=maximum)) as broker:
+        start(broker.port, feed, receiver=FakeReceiver())
+        feed.wait_for("begin")
+        assert (feed.link.window, feed.link.reply_window) == windows
+
+
+def test_a_broker_that_said_yes_to_mqtt_5_is_not_left_for_what_came_with_it(start):
+    def poison(connection, level):
+        connection.sendall(bytes((0x20, 3, 0, 0, 0)) + b"\x30\x02\xff\xff")
+
+    with FakeBroker(poison, accept()) as broker:
+        start(broker.port, receiver=FakeReceiver())
+        assert [broker.next_level(), broker.next_level()] == [5, 5]
+
+
+def test_a_packet_that_is_none_ends_the_connection_and_begins_another(start):
+    def poison(connection, level):
+        connection.sendall(bytes((0x20, 3, 0, 0, 0)))
+        read_packet(connection)
+        connection.sendall(b"\x30\x02\xff\xff")
+        with suppress(OSError):
+            while True:
+                read_packet(connection)
+
+    feed = FakeFeed()
+    with FakeBroker(poison, accept()) as broker:
+        start(broker.port, feed, receiver=FakeReceiver())
+        for _ in range(2):
+            feed.wait_for("begin")

@@ -1,0 +1,156 @@
+"""Which requests were taken, and what became of them: kept in the ledger, so that a restart forgets nothing.
+
+A request is claimed before anything is sent, and settled with its result before that is published. It is remembered for an
+hour, or for an hour after the time that its command expires: a retained command comes again at each subscription until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+from attrs import define, field
+from sqlalchemy import Connection
+from twisted.logger import Logger
+
+from csms.mqtt import command_messages
+from csms.mqtt.command_messages import Answer, Command, ReplyTo
+from csms.store import seen_requests
+from csms.store.errors import StoreError
+from csms.store.seen_requests import Seen
+
+_log = Logger()
+FACE = "mqtt"
+QUEUE_FACE = "mqtt-queue"
+"""Under it stands, by message id, which request a queued command is."""
+DONE, QUEUED = 200, 202
+_LONGEST = timedelta(minutes=5)
+"""A claim of another daemon that is older is of one that ended."""
+_MAX_UNSETTLED = 1000
+
+
+class Requests(Protocol):
+    """The part of the store that is needed here."""
+
+    def write(self, job: Callable[[Connection], Any]) -> Awaitable[Any]:
+        """Have a function write in the next commit; fails with `StoreError`."""
+
+    def read(self, query: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
+        """Run a query on a reader's thread; fails with `StoreError`."""
+
+
+class _Claim(msgspec.Struct):
+    gateway_id: str
+    at: datetime
+
+
+class _Queued(msgspec.Struct):
+    request_id: str
+    addresses: list[tuple[str, bytes | None]]
+
+
+@define(eq=False)
+class RequestMemory:
+    """Used on the reactor's thread."""
+
+    _store: Requests
+    _gateway_id: str
+    _unsettled: dict[str, Seen] = field(factory=dict)
+    """Results that the ledger could not take."""
+
+    async def claim(self, command: Command, now: datetime) -> Seen | None:
+        """Take a request, or return what is known of it; one whose command has expired is not taken.
+
+        :raises StoreError: it cannot be told whether it was seen before.
+        """
+        unsettled = self._unsettled.get(command.request_id)
+        if unsettled is not None:
+            return unsettled
+        if command.has_expired(now):
+            found: Seen | None = await self._store.read(seen_requests.find, FACE, command.request_id, now)
+            return found
+        claim = msgspec.json.encode(_Claim(self._gateway_id, now))
+
+        def job(connection: Connection) -> Seen | None:
+            fingerprint, until = command.fingerprint, command.expires_at
+            return seen_requests.claim(connection, FACE, command.request_id, fingerprint, now, until=until, body=claim)
+
+        seen: Seen | None = await self._store.write(job)
+        return seen
+
+    async def first_answer(self, command: Command, seen: Seen, now: datetime) -> Answer | None:
+        """Return the answer to give again to a request that was seen before, None while there is none."""
+        if seen.fingerprint != command.fingerprint:
+            return command_messages.is_another(command)
+        if seen.status == DONE:
+            return Answer("Repeated", seen.body or b"")
+        if seen.status == QUEUED:
+            return None
+        claim = msgspec.json.decode(seen.body or b"", type=_Claim)
+        if claim.gateway_id != self._gateway_id and now < claim.at + _LONGEST:
+            # Another daemon carries it out just now: the charge point is moving from there to here.
+            return None
+        answer = command_messages.lost(command)
+        await self.settle(command, answer)
+        return answer
+
+    async def settle(self, command: Command, answer: Answer) -> None:
+        """Keep the answer to a request."""
+        try:
+            await self._store.write(
+                lambda connection: seen_requests.settle(connection, FACE, command.request_id, DONE, answer.body)
+            )
+        except StoreError as error:
+            _log.warn("the result of a command cannot be kept: {error}", error=str(error))
+            if len(self._unsettled) >= _MAX_UNSETTLED:
+                del self._unsettled[next(iter(self._unsettled))]
+            self._unsettled[command.request_id] = Seen(command.fingerprint, DONE, answer.body)
+
+    async def forget(self, command: Command) -> None:
+        """Let a request be taken again: nothing was sent."""
+        try:
+            await self._store.write(lambda connection: seen_requests.release(connection, FACE, command.request_id))
+        except StoreError as error:
+            _log.warn("a command that was not sent cannot be forgotten: {error}", error=str(error))
+
+    # Commands for charge points that may not be spoken to yet.
+
+    async def put_off(self, command: Command, message_id: str, expires_at: datetime, now: datetime) -> None:
+        """Keep which request a queued command is.
+
+        :raises StoreError: it is not kept.
+        """
+        addresses = [(address.topic, address.correlation_data) for address in command.addresses]
+        body = msgspec.json.encode(_Queued(command.request_id, addresses))
+
+        def job(connection: Connection) -> None:
+            seen_requests.claim(connection, QUEUE_FACE, message_id, "", now, until=expires_at, body=body)
+            seen_requests.settle(connection, FACE, command.request_id, QUEUED, b"")
+
+        await self._store.write(job)
+
+    async def queued(self, client_id: str, action: str, message_id: str, now: datetime) -> Command | None:
+        """Return the command behind a message id, as far as an answer needs it; None where it did not come by MQTT.
+
+        :raises StoreError: it cannot be told.
+        """
+        seen: Seen | None = await self._store.read(seen_requests.find, QUEUE_FACE, message_id, now)
+        if seen is None:
+            return None
+        queued = msgspec.json.decode(seen.body or b"", type=_Queued)
+        addresses = [ReplyTo(topic, data) for topic, data in queued.addresses]
+        return Command(client_id, action, queued.request_id, {}, None, 0, addresses)
+
+    async def settle_queued(self, command: Command, message_id: str, answer: Answer) -> None:
+        """Keep the answer to a request that was put off."""
+
+        def job(connection: Connection) -> None:
+            seen_requests.settle(connection, FACE, command.request_id, DONE, answer.body)
+            seen_requests.release(connection, QUEUE_FACE, message_id)
+
+        try:
+            await self._store.write(job)
+        except StoreError as error:
+            _log.warn("the result of a queued command cannot be kept: {error}", error=str(error))

@@ -1,0 +1,79 @@
+"""Requests that were taken, so that none is executed twice, with the first answer to each."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from csms.store.tables import seen_requests
+
+REMEMBERED = timedelta(hours=1)
+
+
+class Seen(Struct, frozen=True):
+    """A request that was taken before; ``status`` and ``body`` are its answer, status None while there is none."""
+
+    fingerprint: str
+    status: int | None
+    body: bytes | None
+
+
+def claim(
+    connection: Connection,
+    face: str,
+    request_id: str,
+    fingerprint: str,
+    now: datetime,
+    *,
+    until: datetime | None = None,
+    body: bytes | None = None,
+) -> Seen | None:
+    """Take a request: None where it is new and now taken, else what is known of the one that was taken before.
+
+    It is remembered for an hour, where a later time is given until an hour after that. ``body`` says who is at it.
+    """
+    connection.execute(delete(seen_requests).where(seen_requests.c.seen_at < now - REMEMBERED))
+    dialect_insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = {
+        "face": face,
+        "request_id": request_id,
+        "fingerprint": fingerprint,
+        "seen_at": max(now, until) if until is not None else now,
+        "body": body,
+    }
+    # With several daemons on one database the insert itself has to decide who was first; psycopg gives no count of rows.
+    statement = dialect_insert(seen_requests).values(row).on_conflict_do_nothing().returning(seen_requests.c.request_id)
+    if connection.execute(statement).first() is not None:
+        return None
+    return find(connection, face, request_id, now)
+
+
+def find(connection: Connection, face: str, request_id: str, now: datetime) -> Seen | None:
+    """Return what is known of a request that was taken before."""
+    found = connection.execute(
+        select(seen_requests.c.fingerprint, seen_requests.c.status, seen_requests.c.body).where(
+            seen_requests.c.face == face,
+            seen_requests.c.request_id == request_id,
+            seen_requests.c.seen_at >= now - REMEMBERED,
+        )
+    ).first()
+    return Seen(*found) if found is not None else None
+
+
+def settle(connection: Connection, face: str, request_id: str, status: int, body: bytes) -> None:
+    """Keep the answer to a request."""
+    connection.execute(
+        update(seen_requests)
+        .where(seen_requests.c.face == face, seen_requests.c.request_id == request_id)
+        .values(status=status, body=body)
+    )
+
+
+def release(connection: Connection, face: str, request_id: str) -> None:
+    """Forget a request of which nothing was done: it may come again."""
+    connection.execute(
+        delete(seen_requests).where(seen_requests.c.face == face, seen_requests.c.request_id == request_id)
+    )
