@@ -169,10 +169,6 @@ class Store:
         """Have ``query(connection, *arguments)`` run on a reader's thread; fails with `StoreUnavailable`."""
         return deferToThreadPool(self._reactor, self._readers, self._query, query, arguments)
 
-    def compute(self, function: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
-        """Have a function that needs no database run on a reader's thread."""
-        return deferToThreadPool(self._reactor, self._readers, function, *arguments)
-
     def tag_facts(self, tag: str, now: datetime, running_here: Sequence[str] = ()) -> TagFacts | Deferred[TagFacts]:
         """Return what is known of an id tag, at once where it was read a moment ago (see `csms.store.tag_facts`)."""
         known = self._tags.get(tag, now)
@@ -180,6 +176,10 @@ class Store:
             return known
         version = self._tags.version
         return self.read(tag_facts, tag, now, running_here).addCallback(self._tags.keep, tag, version, now)
+
+    def compute(self, function: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
+        """Have a function that needs no database run on a reader's thread."""
+        return deferToThreadPool(self._reactor, self._readers, function, *arguments)
 
     def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         try:
