@@ -27,10 +27,11 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
+from csms.api.event_feed import EventFeed
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
 from csms.mqtt.client import MqttClient
-from csms.store import retention
+from csms.store import retention, seen_requests
 from csms.store.errors import StoreBroken, StoreError
 from csms.store.message_log import FLUSH_S as LOG_FLUSH_S
 from csms.store.message_log import MessageLog
@@ -82,6 +83,7 @@ class Daemon(Service):
     _registry: Registry
     _sockets: ChargePointFactory
     _listeners: Sequence[Listener]
+    _event_feed: EventFeed
     _mqtt: MqttClient | None
     _tls: ChargePointTls | None
     _notifier: Notifier
@@ -241,6 +243,7 @@ class Daemon(Service):
             (retention.prune_records, self._retention.records_s),
             (retention.prune_messages, self._retention.messages_s),
             (retention.prune_meters, 0.0),
+            (seen_requests.prune, seen_requests.REMEMBERED.total_seconds()),
         ):
             before = now - timedelta(seconds=seconds)
             for _ in range(_MOST_BATCHES):
@@ -271,6 +274,7 @@ class Daemon(Service):
             loop.stop()
         self._sockets.stop_sweep()
         await DeferredList([_as_deferred(port.stopListening()) for port in self._ports])
+        self._event_feed.close()
         self._sockets.hold_all()
         if self._authority is not None:
             self._authority.close()

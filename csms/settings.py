@@ -153,6 +153,7 @@ class Http(Section):
     listen: Endpoint = "tcp:8081:interface=127.0.0.1"
     port: Port | None = None
     token: SecretStr | None = None
+    event_streams: Annotated[int, Field(ge=0, le=10_000)] = 64
 
     @property
     def endpoint(self) -> str:

@@ -21,6 +21,8 @@ from twisted.web.server import Site
 
 import csms
 from csms import logs
+from csms.api.api import Parts, make_http_site
+from csms.api.event_feed import EventFeed
 from csms.api.health import Health
 from csms.authority.webhook import Terms, Webhook, webhook
 from csms.chargepoint.commands import Commands
@@ -117,7 +119,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         command_feed = CommandFeed(reactor, counters, time.monotonic)
     stream, relay, mqtt = _mqtt(settings, store, counters, command_feed)
     if relay is not None:
-        store.on_events = relay.committed
+        store.event_listeners.append(relay.committed)
+    event_feed = EventFeed(reactor, store, settings.http.event_streams)
+    store.event_listeners.append(event_feed.committed)
     policy = Policy(
         heartbeat_interval_s=round(settings.ocpp.heartbeat_interval),
         unknown_tags=settings.ocpp.unknown_tags,
@@ -157,7 +161,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             [str(Path(path).absolute()) for path in settings.tls.key],
             _absolute(settings.tls.client_ca),
         )
-    token = settings.http.token
+    token = settings.http.token.get_secret_value() if settings.http.token is not None else None
     health = Health(
         counters,
         lambda: {"store": store.available, "listeners": daemon.is_listening},
@@ -166,15 +170,17 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             "gatewayId": gateway_id,
             "version": csms.__version__,
         },
-        token.get_secret_value() if token is not None else None,
+        token,
     )
+    api = Parts(store, operations.commands, operations.provisioning, operations.transactions, event_feed, utc_now)
     daemon = Daemon(
         reactor=reactor,
         store=store,
         message_log=message_log,
         registry=registry,
         sockets=sockets,
-        listeners=_listeners(reactor, settings, sockets, tls, health),
+        listeners=_listeners(reactor, settings, sockets, tls, make_http_site(api, health, token)),
+        event_feed=event_feed,
         mqtt=mqtt,
         tls=tls,
         notifier=Notifier.from_environment(environment, os.getpid()),
@@ -197,6 +203,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             lambda: command_feed.subscriptions if command_feed is not None else 0,
         ),
         relay_backlog=("events read but not acknowledged", lambda: relay.backlog if relay is not None else 0),
+        event_streams=("clients of the live view", lambda: len(event_feed)),
         ledger_available=("whether the ledger can be written", lambda: int(store.available)),
         ledger_commits=("commits since the start", lambda: store.commits),
         ledger_decisions=("decisions committed since the start", lambda: store.decisions),
@@ -298,7 +305,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _listeners(
-    reactor: Any, settings: Settings, sockets: ChargePointFactory, tls: ChargePointTls | None, health: Health
+    reactor: Any, settings: Settings, sockets: ChargePointFactory, tls: ChargePointTls | None, site: Site
 ) -> list[Listener]:
     listeners = [
         Listener(f"ocpp.listen {text}", _endpoint(reactor, text), sockets, sockets.gate)
@@ -310,11 +317,6 @@ def _listeners(
             Listener(f"tls.listen {text}", _endpoint(reactor, text), secured, sockets.gate)
             for text in settings.tls.listen
         ]
-    site = Site(health.app.resource())
-    site.displayTracebacks = False
-    site.noisy = False
-    # Supervisors and Prometheus ask every few seconds: that is nothing for a log.
-    site.log = lambda request: None  # type: ignore[method-assign]  # noqa: ARG005
     text = settings.http.endpoint
     return [*listeners, Listener(f"http.listen {text}", _endpoint(reactor, text), site)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hmac import compare_digest
 from typing import Any
 
 import orjson
@@ -11,6 +10,10 @@ from attrs import define, field
 from klein import Klein
 from twisted.web.iweb import IRequest
 
+from csms.api.app import handle_unknown
+from csms.api.exchange import is_authorised, write, write_problem
+from csms.api.problems import Problem
+from csms.api.routes import Answer
 from csms.metrics import Counters, exposition
 
 
@@ -42,23 +45,14 @@ class Health:
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: IRequest) -> bytes:
         """Prometheus metrics; behind the token, if there is one."""
-        if self._token is not None:
-            given = request.getHeader("authorization") or ""
-            if not compare_digest(given.encode(), f"Bearer {self._token}".encode()):
-                request.setHeader("www-authenticate", "Bearer")
-                return _problem(request, 401, "a bearer token is needed")
-        request.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8")
-        return exposition(self._counters)
+        if not is_authorised(request, self._token):
+            return write_problem(
+                request, Problem(401, "a bearer token is needed", headers=[("www-authenticate", "Bearer")])
+            )
+        return write(request, Answer(exposition(self._counters), media="text/plain; version=0.0.4; charset=utf-8"))
+
+    handle_unknown(app)
 
 
 def _json(request: IRequest, status: int, body: dict[str, Any]) -> bytes:
-    request.setResponseCode(status)
-    request.setHeader("content-type", "application/json")
-    return orjson.dumps(body)
-
-
-def _problem(request: IRequest, status: int, detail: str) -> bytes:
-    """Answer with problem details (RFC 9457)."""
-    request.setResponseCode(status)
-    request.setHeader("content-type", "application/problem+json")
-    return orjson.dumps({"type": "about:blank", "status": status, "detail": detail})
+    return write(request, Answer(orjson.dumps(body), status))

@@ -19,7 +19,8 @@ _WAL_LIMIT_BYTES = 16 * 1024 * 1024
 _CACHE_KIB = 512
 _CHECKPOINT_PAGES = 2000
 """8 MiB: busy pages are written many times to the log, but once to the database."""
-_READERS = 4
+_READERS = 6
+"""The store's readers and browsers, and the consumers of the event log."""
 _STATEMENTS = 128
 """How many statements SQLite keeps prepared: one for each table and number of rows."""
 _CONNECT_TIMEOUT_S = 2

@@ -35,7 +35,6 @@ def claim(
 
     It is remembered for an hour, where a later time is given until an hour after that. ``body`` says who is at it.
     """
-    connection.execute(delete(seen_requests).where(seen_requests.c.seen_at < now - REMEMBERED))
     dialect_insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     row = {
         "face": face,
@@ -45,7 +44,12 @@ def claim(
         "body": body,
     }
     # With several daemons on one database the insert itself has to decide who was first; psycopg gives no count of rows.
-    statement = dialect_insert(seen_requests).values(row).on_conflict_do_nothing().returning(seen_requests.c.request_id)
+    insert = dialect_insert(seen_requests).values({**row, "status": None})
+    statement = insert.on_conflict_do_update(
+        index_elements=["face", "request_id"],
+        set_={name: insert.excluded[name] for name in ("fingerprint", "seen_at", "status", "body")},
+        where=seen_requests.c.seen_at < now - REMEMBERED,
+    ).returning(seen_requests.c.request_id)
     if connection.execute(statement).first() is not None:
         return None
     return find(connection, face, request_id, now)
@@ -70,6 +74,11 @@ def settle(connection: Connection, face: str, request_id: str, status: int, body
         .where(seen_requests.c.face == face, seen_requests.c.request_id == request_id)
         .values(status=status, body=body)
     )
+
+
+def prune(connection: Connection, before: datetime) -> int:
+    """Delete the requests that were last seen before a time; return how many."""
+    return connection.execute(delete(seen_requests).where(seen_requests.c.seen_at < before)).rowcount
 
 
 def release(connection: Connection, face: str, request_id: str) -> None:

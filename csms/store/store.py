@@ -32,6 +32,8 @@ from csms.store.writer import GroupCommitWriter, Ruling, unavailable
 
 Result = TypeVar("Result")
 _READERS = 2
+_BROWSERS = 2
+"""Threads for operators' questions: however long they take, no charge point waits for them."""
 _ID_BLOCK = 256
 _MAX_TRANSACTION_ID = 2**31 - 1
 
@@ -40,8 +42,8 @@ _MAX_TRANSACTION_ID = 2**31 - 1
 class Store:
     """The ledger's durable side.
 
-    ``on_events`` is called on the writer's thread after each commit with events; ``on_broken`` on the reactor's thread when
-    the daemon has to stop because of the database.
+    The ``event_listeners`` are called on the writer's thread after each commit with events; ``on_broken`` on the reactor's
+    thread when the daemon has to stop because of the database.
     """
 
     _reactor: IReactorFromThreads
@@ -49,12 +51,13 @@ class Store:
     _durability: Durability
     _gateway_id: str
     _monotonic: Callable[[], float]
-    on_events: Callable[[], None] = field(default=lambda: None)
+    event_listeners: list[Callable[[], None]] = field(factory=list)
     on_broken: Callable[[StoreBroken], None] = field(default=lambda _error: None)
     _writer: GroupCommitWriter | None = None
     _lease: Lease | None = None
     _readers: ThreadPool = field(factory=lambda: ThreadPool(0, _READERS, "ledger-reader"))
-    _tail: Tail = field(factory=Tail)
+    _browsers: ThreadPool = field(factory=lambda: ThreadPool(0, _BROWSERS, "ledger-browser"))
+    tail: Tail = field(factory=Tail)
     _tags: TagMemory = field(factory=TagMemory)
     _ids: range = range(0)
     _write_engine: Engine = field(init=False)
@@ -63,6 +66,7 @@ class Store:
     def open(self) -> Deferred[None]:
         """Take ownership, bring the schema up to date and start the threads; fails with `StoreError`."""
         self._readers.start()
+        self._browsers.start()
         try:
             self._write_engine = writing_engine(self._url, self._durability)
             self._read_engine = reading_engine(self._url, self._durability)
@@ -101,8 +105,9 @@ class Store:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.stop()
-        if self._readers.started:
-            self._readers.stop()
+        for pool in (self._readers, self._browsers):
+            if pool.started:
+                pool.stop()
         if self._read_engine is not None:
             self._read_engine.dispose()
         lease, self._lease = self._lease, None
@@ -169,6 +174,10 @@ class Store:
         """Have ``query(connection, *arguments)`` run on a reader's thread; fails with `StoreUnavailable`."""
         return deferToThreadPool(self._reactor, self._readers, self._query, query, arguments)
 
+    def browse(self, query: Callable[..., Result], *arguments: Any) -> Deferred[Result]:
+        """As `read`, for what operators ask: on threads of its own, so that no charge point waits for it."""
+        return deferToThreadPool(self._reactor, self._browsers, self._query, query, arguments)
+
     def tag_facts(self, tag: str, now: datetime, running_here: Sequence[str] = ()) -> TagFacts | Deferred[TagFacts]:
         """Return what is known of an id tag, at once where it was read a moment ago (see `csms.store.tag_facts`)."""
         known = self._tags.get(tag, now)
@@ -192,8 +201,14 @@ class Store:
             raise
 
     def _log_grew(self, events: list[LoggedEvent]) -> None:
-        self._tail.extend(events)
-        self.on_events()
+        self.tail.extend(events)
+        for listener in self.event_listeners:
+            listener()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other daemons may write into the same database."""
+        return self._url.get_backend_name() != "sqlite"
 
     def confirm_ownership(self) -> Deferred[bool]:
         """Look whether this daemon still owns its gateway id, and take it again where a lost connection gave it up."""
@@ -212,7 +227,7 @@ class Store:
 
     def event_log(self) -> EventLogReader:
         """Return a reader of the event log for a thread of its own."""
-        return EventLogReader(self._readable(), self._tail.after)
+        return EventLogReader(self._readable(), self.tail.after)
 
     def relay_lease(self) -> Lease:
         """Return the lease of the one relay that this database has."""

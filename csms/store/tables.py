@@ -18,6 +18,8 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    literal_column,
+    text,
 )
 
 from csms.events.business import SignedValue
@@ -93,6 +95,12 @@ transactions = Table(
     Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
     Index("transactions_of_charge_point", "client_id", "transaction_id"),
     Index("transactions_by_start_time", "client_id", "start_time"),
+    Index(
+        "transactions_running",
+        "transaction_id",
+        sqlite_where=text("status = 'active'"),
+        postgresql_where=text("status = 'active'"),
+    ),
 )
 
 meters = Table(
@@ -110,7 +118,8 @@ def tag_key(id_tag: ColumnElement[str]) -> ColumnElement[str]:
 
     Only the beginning: a text of a charge point may be longer than an index takes.
     """
-    return func.lower(func.substr(id_tag, 1, 64))
+    # Literals: with parameters in it, it would not be the expression of the index.
+    return func.lower(func.substr(id_tag, literal_column("1"), literal_column("64")))
 
 
 Index("transactions_of_id_tag", tag_key(transactions.c.id_tag), transactions.c.stop_time)

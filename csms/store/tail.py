@@ -26,6 +26,12 @@ class Tail:
                 self._events.clear()
             self._events.extend(events)
 
+    @property
+    def latest(self) -> int:
+        """The position of the latest event, 0 before the first."""
+        with self._lock:
+            return self._events[-1].position if self._events else 0
+
     def after(self, position: int, limit: int) -> list[LoggedEvent]:
         """Return the events after a position, none where the tail does not reach back so far."""
         with self._lock:

@@ -326,7 +326,7 @@ async def test_new_events_are_published_as_soon_as_they_are_told_of(store):
     bench.pump()
     woken = []
     bench.relay.wake = lambda: woken.append(True)
-    store.on_events = bench.relay.committed
+    store.event_listeners.append(bench.relay.committed)
     await happen(store, 1)
     assert woken
     bench.pump()

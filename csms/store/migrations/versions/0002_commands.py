@@ -21,6 +21,10 @@ def upgrade() -> None:
     op.drop_index("transactions_by_start", "transactions")
     op.create_index("transactions_by_start_time", "transactions", ["client_id", "start_time"])
     op.create_index("transactions_of_id_tag", "transactions", [sa.text("lower(substr(id_tag, 1, 64))"), "stop_time"])
+    running = sa.text("status = 'active'")
+    op.create_index(
+        "transactions_running", "transactions", ["transaction_id"], sqlite_where=running, postgresql_where=running
+    )
     op.create_table(
         "meters",
         sa.Column("transaction_id", sa.Integer(), primary_key=True, autoincrement=False),

@@ -1,0 +1,74 @@
+"""The API put together: its resources, its table of routes, and the site that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from attrs import frozen
+from klein import Klein
+from twisted.web.server import Site
+
+from csms.api import ports
+from csms.api.app import make_app
+from csms.api.charge_points import ChargePoints
+from csms.api.commands import Commands
+from csms.api.configuration import Configuration
+from csms.api.event_feed import EventFeed
+from csms.api.events import Events
+from csms.api.health import Health
+from csms.api.id_tags import IdTags
+from csms.api.idempotency import Idempotency
+from csms.api.messages import Messages
+from csms.api.openapi import OpenApi
+from csms.api.quirks import Quirks
+from csms.api.reservations import Reservations
+from csms.api.root import Root, make_site
+from csms.api.routes import Route
+from csms.api.tariffs import Tariffs
+from csms.api.transactions import Transactions
+
+
+class Resource(Protocol):
+    """A part of the API with its routes."""
+
+    def routes(self) -> Sequence[Route]:
+        """Return the routes of this resource."""
+
+
+@frozen
+class Parts:
+    """What the API is made of."""
+
+    ledger: ports.Ledger
+    commands: ports.Commands
+    provisioning: ports.Provisioning
+    transactions: ports.Transactions
+    feed: EventFeed
+    now: Callable[[], datetime]
+
+
+def make_routes(parts: Parts) -> Sequence[Route]:
+    """Return all routes."""
+    ledger = parts.ledger
+    resources: list[Resource] = [
+        ChargePoints(ledger, parts.provisioning),
+        Commands(parts.commands, Idempotency(ledger, parts.now), parts.now),
+        Messages(ledger),
+        Quirks(ledger),
+        Configuration(ledger),
+        Transactions(ledger, parts.transactions),
+        Reservations(ledger),
+        IdTags(ledger),
+        Tariffs(ledger, parts.provisioning),
+        Events(ledger, parts.feed),
+    ]
+    routes = [route for resource in resources for route in resource.routes()]
+    return [*routes, *OpenApi(routes).routes()]
+
+
+def make_http_site(parts: Parts, health: Health, token: str | None) -> Site:
+    """Return the site that serves the API, and the supervisor's questions beside it."""
+    api: Klein = make_app(make_routes(parts))
+    return make_site(Root(api, health.app, token))

@@ -1,0 +1,150 @@
+"""``…/configuration``: the configuration keys of charge points as last known, and as operators want them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from attrs import define
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Connection
+
+from csms.api import paging
+from csms.api.parameters import Listing, known
+from csms.api.ports import Ledger
+from csms.api.problems import not_found, unprocessable
+from csms.api.routes import Answer, Body, Exchange, Route, Shown
+from csms.store import listings
+from csms.store.configuration import Scope, delete_wanted, put_wanted, wanted_by
+
+Wanted = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\x00-\x1f\x7f]*$")],
+        Annotated[str, Meta(max_length=2500)],
+    ],
+    Meta(max_length=200, description="Values by configuration key"),
+]
+
+
+class ShownKey(Shown, frozen=True):
+    """A configuration key as the charge point last told it."""
+
+    key: str
+    readonly: bool
+    seen_at: datetime
+    value: str | UnsetType = UNSET
+
+
+class ConfigurationPage(Shown, frozen=True):
+    """A page of configuration keys, by name."""
+
+    items: Sequence[ShownKey]
+    next: str | UnsetType = UNSET
+
+
+@define(eq=False)
+class Configuration:
+    """Configuration keys."""
+
+    _ledger: Ledger
+
+    def routes(self) -> Sequence[Route]:
+        """Return the routes of this resource."""
+        of_point = "/chargepoints/{clientId}/configuration"
+        of_group = "/groups/{name}/configuration/wanted"
+        kept: dict[int, Any] = {200: dict[str, str]}
+        return [
+            Route(
+                "GET", of_point, "listConfiguration", "The last known configuration of a charge point",
+                self.list, {200: ConfigurationPage}, query=Listing, problems=(404,),
+            ),
+            Route(
+                "GET", f"{of_point}/wanted", "getWantedConfiguration", "The keys that are set when the charge point boots",
+                self.get_of_point, kept, problems=(404,),
+            ),
+            Route(
+                "PUT", f"{of_point}/wanted", "putWantedConfiguration", "Put other keys in their place",
+                self.put_of_point, kept, body=Body(Wanted), problems=(404, 422),
+            ),
+            Route(
+                "DELETE", f"{of_point}/wanted", "deleteWantedConfiguration", "Set nothing when it boots",
+                self.delete_of_point, {204: None}, problems=(404,),
+            ),
+            Route(
+                "GET", of_group, "getGroupConfiguration", "The keys that are set when a charge point of the group boots",
+                self.get_of_group, kept, problems=(404,),
+            ),
+            Route(
+                "PUT", of_group, "putGroupConfiguration", "Put other keys in their place",
+                self.put_of_group, kept, body=Body(Wanted), problems=(404, 422),
+            ),
+            Route(
+                "DELETE", of_group, "deleteGroupConfiguration", "Set nothing when one of the group boots",
+                self.delete_of_group, {204: None}, problems=(404,),
+            ),
+        ]  # fmt: skip
+
+    async def list(self, exchange: Exchange) -> Answer:
+        """Return a page of a charge point's configuration."""
+        query: Listing = exchange.query
+        client_id = exchange.path["clientId"]
+        after = paging.decode(query.cursor, str)
+        found = await self._ledger.browse(listings.configuration_after, client_id, after, query.limit)
+        if found is None:
+            raise not_found(f"charge point {client_id!r}")
+        page, following = paging.split(found, query.limit, lambda row: row.key)
+        items = [
+            ShownKey(key=row.key, value=known(row.value), readonly=row.readonly, seen_at=row.seen_at) for row in page
+        ]
+        return Answer(ConfigurationPage(items=items, next=following))
+
+    async def get_of_point(self, exchange: Exchange) -> Answer:
+        """Return what is wanted of a charge point."""
+        client_id = exchange.path["clientId"]
+        found = await self._ledger.browse(_wanted_of_point, client_id)
+        if found is None:
+            raise not_found(f"charge point {client_id!r}")
+        return Answer(found)
+
+    async def put_of_point(self, exchange: Exchange) -> Answer:
+        """Change what is wanted of a charge point."""
+        return await self._put("chargepoint", await self._point(exchange), exchange.body)
+
+    async def delete_of_point(self, exchange: Exchange) -> Answer:
+        """Want nothing of a charge point."""
+        return await self._delete("chargepoint", await self._point(exchange))
+
+    async def _point(self, exchange: Exchange) -> str:
+        client_id: str = exchange.path["clientId"]
+        if not await self._ledger.browse(listings.is_known, client_id):
+            raise not_found(f"charge point {client_id!r}")
+        return client_id
+
+    async def get_of_group(self, exchange: Exchange) -> Answer:
+        """Return what is wanted of a group."""
+        return Answer(await self._ledger.browse(wanted_by, "group", exchange.path["name"]))
+
+    async def put_of_group(self, exchange: Exchange) -> Answer:
+        """Change what is wanted of a group."""
+        return await self._put("group", exchange.path["name"], exchange.body)
+
+    async def delete_of_group(self, exchange: Exchange) -> Answer:
+        """Want nothing of a group."""
+        return await self._delete("group", exchange.path["name"])
+
+    async def _delete(self, scope: Scope, name: str) -> Answer:
+        await self._ledger.write(lambda connection: delete_wanted(connection, scope, name))
+        return Answer(status=204)
+
+    async def _put(self, scope: Scope, name: str, values: dict[str, str]) -> Answer:
+        folded = [key.casefold() for key in values]
+        twice = next((key for key in values if folded.count(key.casefold()) > 1), None)
+        if twice is not None:
+            raise unprocessable(twice, "keys that differ only in their case are one key")
+        await self._ledger.write(lambda connection: put_wanted(connection, scope, name, values))
+        return Answer(values)
+
+
+def _wanted_of_point(connection: Connection, client_id: str) -> dict[str, str] | None:
+    return wanted_by(connection, "chargepoint", client_id) if listings.is_known(connection, client_id) else None

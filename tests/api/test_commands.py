@@ -1,0 +1,189 @@
+"""Commands over HTTP: every outcome, once for each key, waiting or not."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import Deferred
+
+from csms.chargepoint import outcomes
+from tests.api.fakes import offline
+from tests.api.test_events import until
+from tests.fakes import NOW
+
+RESET = "/api/v1/chargepoints/CP1/commands/Reset"
+LATER = "2026-03-01T12:10:00Z"
+
+
+@ensureDeferred
+async def test_the_answer_of_the_charge_point_is_given(desk):
+    desk.commands.answers.append({"status": "Accepted", "vendor": {"b": 1, "a": 2}})
+    reply = await desk.http.post(
+        RESET + "?timeout=1.5", b'{"type": "Soft","z":1, "a":1.5}', **{"Content-Type": "application/json"}
+    )
+    assert reply.status == 200
+    assert reply.body == b'{"messageId":"m1","response":{"status":"Accepted","vendor":{"b":1,"a":2}}}'
+    (sent,) = desk.commands.sent
+    assert sent == ("CP1", "Reset", {"type": "Soft", "z": 1, "a": 1.5}, 1.5, "m1")
+    assert list(sent[2]) == ["type", "z", "a"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "members"),
+    [
+        (outcomes.UnknownChargePoint("CP1"), 404, {"outcome": "UnknownChargePoint"}),
+        (outcomes.UnknownAction("Reset"), 404, {"outcome": "UnknownAction"}),
+        (
+            outcomes.InvalidPayload("type", "'x' is not one of …"),
+            422,
+            {"outcome": "BadPayload", "path": "type", "detail": "type: 'x' is not one of …"},
+        ),
+        (
+            outcomes.CallRefused("InternalError", "no", {"why": "because"}),
+            502,
+            {
+                "outcome": "CallError",
+                "errorCode": "InternalError",
+                "errorDescription": "no",
+                "errorDetails": {"why": "because"},
+                "messageId": "m1",
+            },
+        ),
+        (offline(), 503, {"outcome": "NotConnected"}),
+        (outcomes.TooManyCommands("too many wait"), 503, {"outcome": "Busy"}),
+        (outcomes.CallTimedOut("m1"), 504, {"outcome": "Timeout", "messageId": "m1"}),
+        (outcomes.ConnectionLost("m1"), 504, {"outcome": "ConnectionLost", "messageId": "m1"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@ensureDeferred
+async def test_every_other_outcome_is_a_problem(desk, outcome, status, members):
+    desk.commands.answers.append(outcome)
+    reply = await desk.http.post(RESET, {"type": "Soft"})
+    assert (reply.status, reply.is_problem) == (status, True)
+    assert members.items() <= reply.json.items()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "timeout=0",
+        "timeout=-1",
+        "timeout=601",
+        "timeout=nan",
+        "timeout=x",
+        "expiresAt=x",
+        "expiresAt=2026-03-01T12:10:00",
+        "expiresAt=0001-01-01T00:00:00%2B14:00",
+        "wait=1",
+    ],
+)
+@ensureDeferred
+async def test_a_query_is_checked(desk, query):
+    assert (await desk.http.post(f"{RESET}?{query}", {"type": "Soft"})).status == 400
+    assert not desk.commands.sent
+
+
+@ensureDeferred
+async def test_who_does_not_want_to_wait_hears_that_it_is_on_the_wire(desk):
+    answer = Deferred()
+    desk.commands.answers.append(answer)
+    reply = await desk.http.post(RESET, {"type": "Soft"}, Prefer="respond-async")
+    assert (reply.status, reply.json) == (202, {"messageId": "m1"})
+    assert reply.headers["preference-applied"] == "respond-async"
+    answer.errback(outcomes.CallTimedOut("m1"))
+    desk.commands.answers.append(offline())
+    assert (await desk.http.post(RESET, {"type": "Soft"}, Prefer="wait=5, respond-async")).status == 503
+
+
+@ensureDeferred
+async def test_a_command_waits_for_a_charge_point_only_where_that_is_asked_for(desk):
+    desk.commands.answers += [offline(), offline(), offline()]
+    assert (await desk.http.post(RESET, {"type": "Soft"})).status == 503
+    assert not desk.commands.queued
+    reply = await desk.http.post(f"{RESET}?expiresAt={LATER}", {"type": "Soft"})
+    assert (reply.status, list(reply.json)) == (202, ["messageId"])
+    assert (await desk.http.post(f"{RESET}?expiresAt={LATER}", {"type": "Soft"}, Prefer="respond-async")).status == 202
+    assert desk.commands.queued == [("CP1", "Reset", {"type": "Soft"}, NOW.replace(minute=10))] * 2
+    # A charge point that is there gets it at once.
+    assert (await desk.http.post(f"{RESET}?expiresAt={LATER}", {"type": "Soft"})).status == 200
+    reply = await desk.http.post(f"{RESET}?expiresAt=2026-03-01T12:00:00Z", {"type": "Soft"})
+    assert (reply.status, reply.json["path"]) == (422, "expiresAt")
+    assert len(desk.commands.sent) == 4
+
+
+@ensureDeferred
+async def test_a_key_makes_a_command_happen_once(desk):
+    first = await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")
+    again = await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")
+    assert (first.status, first.body) == (again.status, again.body)
+    assert len(desk.commands.sent) == 1
+    for other in (
+        await desk.http.post(RESET, {"type": "Hard"}, Idempotency_Key="k1"),
+        await desk.http.post(RESET.replace("CP1", "CP2"), {"type": "Soft"}, Idempotency_Key="k1"),
+        await desk.http.post(RESET + "?timeout=5", {"type": "Soft"}, Idempotency_Key="k1"),
+    ):
+        assert (other.status, other.is_problem) == (422, True)
+    assert (await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k2")).status == 200
+    desk.now.advance(3601)
+    assert (await desk.http.post(RESET, {"type": "Hard"}, Idempotency_Key="k1")).status == 200
+    assert len(desk.commands.sent) == 3
+
+
+@ensureDeferred
+async def test_a_key_remembers_failures_after_something_was_sent(desk):
+    desk.commands.answers.append(outcomes.CallRefused("GenericError", "", {}))
+    first = await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")
+    again = await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")
+    assert first.status == again.status == 502
+    assert first.json == again.json
+    assert len(desk.commands.sent) == 1
+
+
+@ensureDeferred
+async def test_a_key_may_be_used_again_where_nothing_was_sent(desk):
+    desk.commands.answers.append(offline())
+    assert (await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")).status == 503
+    assert (await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")).status == 200
+
+
+@ensureDeferred
+async def test_a_key_whose_command_still_runs_is_a_conflict(desk):
+    answer = Deferred()
+    desk.commands.answers.append(answer)
+    first = Deferred.fromCoroutine(desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1"))
+    await until(lambda: desk.commands.sent)
+    reply = await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")
+    assert (reply.status, reply.is_problem, reply.headers["retry-after"]) == (409, True, "1")
+    answer.callback({"status": "Accepted"})
+    assert (await first).status == 200
+
+
+@ensureDeferred
+async def test_a_client_that_goes_away_does_not_lose_the_answer_of_its_key(desk):
+    answer = Deferred()
+    desk.commands.answers.append(answer)
+    body = b'{"type":"Soft"}'
+    head = f"POST {RESET} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nIdempotency-Key: k1\r\n\r\n"
+    client = await desk.http.open(head.encode() + body)
+    await until(lambda: desk.commands.sent)
+    client.transport.abortConnection()
+    await client.done
+    answer.callback({"status": "Accepted"})
+    replies = []
+
+    async def ask():
+        replies.append(await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1"))
+
+    await ask()
+    while replies[-1].status == 409:
+        await ask()
+    assert replies[-1].json == {"messageId": "m1", "response": {"status": "Accepted"}}
+    assert len(desk.commands.sent) == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "ä"])
+@ensureDeferred
+async def test_a_key_is_checked(desk, key):
+    assert (await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key=key)).status == 400
+    assert not desk.commands.sent
