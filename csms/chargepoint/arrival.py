@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.outcomes import CommandFailed
+from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.session import Session
 from csms.chargepoint.shared import Shared
@@ -32,16 +33,19 @@ NOT_SUPPORTED = "NotSupported"
 class Arrival:
     """Sets the wanted configuration of charge points that have booted."""
 
-    def __init__(self, shared: Shared, registry: Registry, commands: Commands) -> None:
+    def __init__(self, shared: Shared, registry: Registry, commands: Commands, provisioning: Provisioning) -> None:
         self._shared = shared
         self._registry = registry
         self._commands = commands
+        self._provisioning = provisioning
         self._running: dict[str, Session] = {}
 
     def booted(self, client_id: str) -> None:
         """A charge point has booted: begin, where there is something to do."""
         session = self._registry.get(client_id)
         if session is None or session.version is not V16 or session.state.registered != "Accepted":
+            return
+        if not (session.state.has_wishes or self._provisioning.has_new_wishes):
             return
         if self._running.get(client_id) is not session:
             self._running[client_id] = session

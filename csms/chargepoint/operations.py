@@ -44,12 +44,13 @@ class Operations:
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive."""
         commands = Commands(shared, registry, command_sets, new_message_id)
-        arrival = Arrival(shared, registry, commands)
+        provisioning = Provisioning(shared, registry)
+        arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
         return cls(
             commands,
-            Provisioning(shared, registry),
+            provisioning,
             Transactions(shared, registry, tariff),
             shared,
             registry,

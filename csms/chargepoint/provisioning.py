@@ -35,6 +35,8 @@ class Provisioning:
     def __init__(self, shared: Shared, registry: Registry) -> None:
         self._shared = shared
         self._registry = registry
+        self.has_new_wishes = False
+        """Whether a configuration was wanted since the start: charge points that are connected do not know of it."""
 
     async def put(self, client_id: str, changes: Provision) -> ChargePoint:
         """Change a charge point, or make one, and return it as it is then.
@@ -54,6 +56,8 @@ class Provisioning:
         charge_point: ChargePoint = await self._registry.decide(
             client_id, lambda state, context: rules.provision(state, context, changes, tariff)
         )
+        if changes.group_name is not UNSET:
+            self.has_new_wishes = True  # of its new group
         return charge_point
 
     async def delete(self, client_id: str) -> bool:
@@ -95,6 +99,7 @@ class Provisioning:
         if len({key.casefold() for key in wanted}) != len(wanted):
             raise ValueError("a key is there twice: keys are the same in any case")
         await self._shared.ledger.write(partial(put_wanted, scope=scope, name=name, wanted=wanted))
+        self.has_new_wishes = True
 
     async def delete_wanted(self, scope: Scope, name: str) -> bool:
         """Want nothing any more; tell whether there was anything. What charge points have stays as it is."""

@@ -197,6 +197,8 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Those that expired lately: a start that was queued may still have used them."""
     tariff: Tariff | None = None
     """The charge point's own tariff; None is the default of the settings."""
+    has_wishes: bool = False
+    """Whether the operator wanted a configuration of it when this state was read."""
     has_queued: bool = False
     """Whether commands waited for it when it connected."""
     registers: dict[int, Decimal] = {}

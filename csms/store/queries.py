@@ -12,6 +12,7 @@ from sqlalchemy import (
     Row,
     and_,
     bindparam,
+    exists,
     func,
     not_,
     or_,
@@ -41,6 +42,7 @@ from csms.store.tables import (
     reservations,
     tariffs,
     transactions,
+    wanted_configuration,
 )
 
 _CLIENT: BindParameter[str] = bindparam("client_id")
@@ -68,7 +70,18 @@ _LAPSED = (
     .order_by(reservations.c.expiry_date.desc())
     .limit(16)
 )
-_QUEUED = select(select(queued_commands.c.message_id).where(queued_commands.c.client_id == _CLIENT).exists())
+_GROUP = select(charge_points.c.group_name).where(charge_points.c.client_id == _CLIENT).scalar_subquery()
+_IS_ASKED_FOR = select(
+    exists().where(queued_commands.c.client_id == _CLIENT).label("has_queued"),
+    exists()
+    .where(
+        or_(
+            and_(wanted_configuration.c.scope == "chargepoint", wanted_configuration.c.name == _CLIENT),
+            and_(wanted_configuration.c.scope == "group", wanted_configuration.c.name == _GROUP),
+        )
+    )
+    .label("has_wishes"),
+)
 _TARIFF = select(*(tariffs.c[name] for name in Tariff.__struct_fields__)).where(
     tariffs.c.tariff_id == bindparam("tariff_id")
 )
@@ -83,6 +96,8 @@ _ENDED = (
     .order_by(transactions.c.transaction_id.desc())
     .limit(16)
 )
+_NONE: dict[int, Any] = {}
+"""One for all charge points that have none of something: rules never change a state's parts, they make new ones."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Kind = TypeVar("Kind")
 
@@ -98,6 +113,7 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
     wanted = {"client_id": client_id}
     row = connection.execute(_CHARGE_POINT, wanted).one_or_none()
     latest = connection.execute(_LATEST_READING, wanted).scalar_one()
+    asked = connection.execute(_IS_ASKED_FOR, wanted).one()
     # One that was deleted and comes again goes on with its numbers, and with the transactions that it left.
     charge_point = (
         _as(ChargePoint, row) if row is not None else ChargePoint(client_id=client_id, registration=registration)
@@ -109,12 +125,15 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
         sequence=connection.execute(_SEQUENCE, wanted).scalar_one_or_none() or 0,
         readings_known_since=latest or _LONG_AGO,
         latest_start=connection.execute(_LATEST_START, wanted).scalar_one() or _LONG_AGO,
-        connectors={found.connector_id: _as(Connector, found) for found in connection.execute(_CONNECTORS, wanted)},
-        running={found.transaction_id: _as(Transaction, found) for found in connection.execute(_RUNNING, wanted)},
+        connectors=_by("connector_id", Connector, connection.execute(_CONNECTORS, wanted)),
+        running=_by("transaction_id", Transaction, connection.execute(_RUNNING, wanted)),
         finished=_finished(connection, client_id),
-        reservations={found.reservation_id: _as(Reservation, found) for found in connection.execute(_RESERVED, wanted)},
-        lapsed={found.reservation_id: _as(Reservation, found) for found in connection.execute(_LAPSED, wanted)},
-        has_queued=bool(connection.execute(_QUEUED, wanted).scalar_one()),
+        reservations=_by("reservation_id", Reservation, connection.execute(_RESERVED, wanted)),
+        lapsed=_by("reservation_id", Reservation, connection.execute(_LAPSED, wanted)),
+        has_queued=bool(asked.has_queued),
+        has_wishes=bool(asked.has_wishes),
+        latest_reading=_NONE,
+        registers=_NONE,
         tariff=tariff(connection, charge_point.tariff_id) if charge_point.tariff_id is not None else None,
     )
 
@@ -186,12 +205,16 @@ def held_by(connection: Connection, gateway_id: str) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def _by(key: str, kind: type[Kind], rows: Iterable[Row[Any]]) -> dict[int, Kind]:
+    return {getattr(row, key): _as(kind, row) for row in rows} or _NONE
+
+
 def _finished(connection: Connection, client_id: str) -> dict[int, Finished]:
     rows = connection.execute(_ENDED, {"client_id": client_id})
     finished: dict[int, Finished] = {}
     for row in rows:
         finished.setdefault(row.connector_id, Finished(row.transaction_id, row.start_time, row.stop_time))
-    return finished
+    return finished or _NONE
 
 
 def _as(kind: type[Kind], row: Row[Any]) -> Kind:

@@ -108,8 +108,8 @@ class Prepared(Struct, frozen=True, gc=False):
 
     rows: list[tuple[type[Any], object, list[Any]]]
     """Each with its kind and its key."""
-    events: list[tuple[LoggedEvent, list[Any]]]
-    """Each with its row; positions are given at the commit."""
+    events: list[LoggedEvent]
+    """Their positions are given at the commit."""
 
 
 class Statements:
@@ -137,7 +137,6 @@ class Statements:
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
-        self._position = self._event.names.index("position")
 
     def prepare(self, decision: Decision[Any]) -> Prepared:
         """Return a decision's rows."""
@@ -145,15 +144,11 @@ class Statements:
         for change in decision.changes:
             kind = type(change)
             rows.append((kind, _key(change), self._bulks[kind].row(change)))
-        events = []
         if decision.events:
             client_id = decision.state.charge_point.client_id
             sequence = _Sequence(client_id, decision.state.sequence)
             rows.append((_Sequence, client_id, self._bulks[_Sequence].row(sequence)))
-            for event in decision.events:
-                logged = _logged(event)
-                events.append((logged, self._event.row(logged)))
-        return Prepared(rows, events)
+        return Prepared(rows, [_logged(event) for event in decision.events])
 
     def execute(
         self, connection: Connection, decisions: Iterable[Prepared], first_position: Callable[[int], int]
@@ -161,7 +156,7 @@ class Statements:
         """Write decisions; `first_position(n)` reserves n positions of the event log. Return the events as logged."""
         # By key: of several changes of one row in a commit the last one is the truth.
         rows: dict[type[Any], dict[object, list[Any]]] = {kind: {} for kind in self._bulks}
-        events: list[tuple[LoggedEvent, list[Any]]] = []
+        events: list[LoggedEvent] = []
         for decision in decisions:
             for kind, key, row in decision.rows:
                 rows[kind][key] = row
@@ -171,11 +166,10 @@ class Statements:
                 self._bulks[kind].execute(connection, list(kind_rows.values()))
         if not events:
             return []
-        place = self._position
-        for position, (logged, row) in enumerate(events, first_position(len(events))):
-            logged.position = row[place] = position
-        self._event.execute(connection, [row for _, row in events])
-        return [logged for logged, _ in events]
+        for position, event in enumerate(events, first_position(len(events))):
+            event.position = position
+        self._event.execute(connection, [self._event.row(event) for event in events])
+        return events
 
 
 def _key(change: Change) -> object:
