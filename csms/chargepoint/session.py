@@ -135,57 +135,62 @@ class Session(Presence):
             self._give_up(error)
             return
         self._publish_in(call, request)
+        # The CALL itself is let go here: what waits for a commit is many, and should be small.
         if isinstance(outcome, Outcome):
-            self._decided(outcome, call)
+            self._decided(outcome, call.action, call.message_id)
         else:
             self._in_flight = True
-            outcome.addCallbacks(self._decided, self._lost, callbackArgs=(call,)).addErrback(self._broken)
+            outcome.addCallbacks(self._decided, self._lost, callbackArgs=(call.action, call.message_id)).addErrback(
+                self._broken
+            )
 
     @property
     def _dispatcher(self) -> Dispatcher:
         return self._shared.dispatchers[self._rpc.version]
 
-    def _decided(self, outcome: Outcome, call: Call) -> None:
+    def _decided(self, outcome: Outcome, action: str, message_id: str) -> None:
         decision = outcome.decision
         if decision is None or not decision.is_durable:
             self._in_flight = False
             if decision is not None:
                 self.state = decision.state
-            self._answer(outcome, call)
+            self._answer(outcome.text, action, message_id, outcome.error_code)
             return
         self._in_flight = True
         self._shared.ledger.commit(decision).addCallbacks(
-            self._committed, self._not_committed, callbackArgs=(outcome, call), errbackArgs=(call,)
+            self._committed,
+            self._not_committed,
+            callbackArgs=(decision.state, outcome.text, action, message_id),
+            errbackArgs=(action, message_id),
         ).addErrback(self._broken)
 
-    def _committed(self, _result: None, outcome: Outcome, call: Call) -> None:
+    def _committed(self, _result: None, state: ChargePointState, text: bytes, action: str, message_id: str) -> None:
         self._in_flight = False
-        if outcome.decision is not None:
-            self.state = outcome.decision.state
-        self._answer(outcome, call)
-        if call.action == _BOOT and self._closing is None:
+        self.state = state
+        self._answer(text, action, message_id)
+        if action == _BOOT and self._closing is None:
             self._shared.tell_ready(self.client_id, booted=True)
 
-    def _not_committed(self, failure: Failure, call: Call) -> None:
+    def _not_committed(self, failure: Failure, action: str, message_id: str) -> None:
         if isinstance(failure.value, StoreUnavailable):
             self._lost(failure)
             return
         self._in_flight = False
-        _log.failure("{client_id}: {action} was not committed", failure, client_id=self.client_id, action=call.action)
-        text = frames.encode_error(call.message_id, "InternalError", "the message could not be stored")
-        self._answer(Outcome(text, None, "InternalError"), call)
+        _log.failure("{client_id}: {action} was not committed", failure, client_id=self.client_id, action=action)
+        text = frames.encode_error(message_id, "InternalError", "the message could not be stored")
+        self._answer(text, action, message_id, "InternalError")
 
-    def _answer(self, outcome: Outcome, call: Call) -> None:
-        following = self._rpc.answer(outcome.text)
-        if outcome.error_code is not None:
-            self._shared.counters.count("call_errors", outcome.error_code)
+    def _answer(self, text: bytes, action: str, message_id: str, error_code: str | None = None) -> None:
+        following = self._rpc.answer(text)
+        if error_code is not None:
+            self._shared.counters.count("call_errors", error_code)
             _log.info(
                 "{client_id}: {action} answered {code}",
                 client_id=self.client_id,
-                action=call.action[:50],
-                code=outcome.error_code,
+                action=action[:50],
+                code=error_code,
             )
-        self._send(outcome.text, call.action, call.message_id)
+        self._send(text, action, message_id)
         if self._rules:
             self._run_rules()
         if self._closing is not None:

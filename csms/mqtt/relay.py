@@ -38,14 +38,10 @@ _HOLD = frozenset({0x87, 0x91, 0x97})  # not authorized, packet identifier in us
 _FIRST_FAILURE = 0x80  # the others do not: topic name invalid, payload format invalid, and whatever a broker says more
 
 
-@lru_cache(maxsize=4096)
-def _origin(client_id: str, event_type: str) -> bytes:
-    """Return the CloudEvents attributes that all events of a kind of a charge point share."""
-    return packets.user_properties(
-        ("specversion", "1.0"),
-        ("source", f"/csms/chargepoints/{topics.level(client_id)}"),
-        ("type", f"csms.{event_type}"),
-    )
+@lru_cache(maxsize=64)
+def _kind(event_type: str) -> bytes:
+    """Return the CloudEvents attributes that all events of a kind share."""
+    return packets.user_properties(("specversion", "1.0"), ("type", f"csms.{event_type}"))
 
 
 @define(eq=False)
@@ -180,8 +176,10 @@ class Relay:
         if event.event_type != "meter_reading":
             self._stale_states[event.client_id] = None
         try:
-            attributes = _origin(event.client_id, event.event_type) + packets.user_properties(
-                ("id", event.event_id), ("time", event.timestamp.isoformat().replace("+00:00", "Z"))
+            attributes = _kind(event.event_type) + packets.user_properties(
+                ("id", event.event_id),
+                ("source", f"/csms/chargepoints/{topics.level(event.client_id)}"),
+                ("time", event.timestamp.isoformat().replace("+00:00", "Z")),
             )
             packet_id = link.publish(event.topic, event.body, qos=self._qos, properties=attributes)
         except Unpublishable as error:

@@ -77,7 +77,8 @@ class Connection:
 
     def __init__(self, version: Version) -> None:
         self.version = version
-        self._current: Call | None = None
+        self._current: tuple[str, int] | None = None
+        """Message id and digest of the CALL in hand."""
         self._waiting: deque[Call] | None = None
         self._answers: tuple[tuple[str, int, bytes], ...] = ()
         self._outstanding: _Outgoing | None = None
@@ -105,10 +106,9 @@ class Connection:
 
     def answer(self, text: bytes) -> Call | Repeated | None:
         """Remember the answer to the CALL in hand, and return what is to be done next, if anything waits."""
-        call = self._current
-        if call is None:
+        if self._current is None:
             raise RuntimeError("there is no CALL to answer")
-        self._answers = (*self._answers[-REMEMBERED_ANSWERS + 1 :], (call.message_id, hash(call.raw), text))
+        self._answers = (*self._answers[-REMEMBERED_ANSWERS + 1 :], (*self._current, text))
         self._current = None
         return self.next()
 
@@ -133,7 +133,7 @@ class Connection:
         for message_id, seen, text in self._answers:
             if message_id == call.message_id and seen == digest:
                 return Repeated(call, text)
-        self._current = call
+        self._current = (call.message_id, digest)
         return call
 
     def _wait(self, call: Call) -> Queued | Refused:

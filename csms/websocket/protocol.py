@@ -28,6 +28,7 @@ _CLOSE_UNSUPPORTED_DATA = 1003
 _CLOSE_PROTOCOL_ERROR = 1002
 _CLOSE_TOO_BIG = 1009
 _MAX_REASON_BYTES = 120
+_NOTHING: frozenset[str] = frozenset()
 
 
 @with_defaults
@@ -38,7 +39,7 @@ class ChargePointProtocol(AdmissionProtocol):
     log = QuietLog()
     last_heard: float = 0.0
     pinged_at: float | None = None
-    _holds: frozenset[str] = frozenset()
+    _holds: frozenset[str] = _NOTHING
     _is_producer = False
     _is_direct = False
     _cut: IDelayedCall | None = None
@@ -223,7 +224,7 @@ class ChargePointProtocol(AdmissionProtocol):
 
     def unhold(self, reason: str) -> None:
         if reason in self._holds:
-            self._holds -= {reason}
+            self._holds = self._holds - {reason} or _NOTHING
             if not self._holds and self.state in (self.STATE_OPEN, self.STATE_CLOSING):
                 if self.data:
                     self.bucket.refill(self.factory.clock.seconds())

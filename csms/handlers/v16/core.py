@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 
 from ocpp.routing import on
@@ -50,10 +51,11 @@ class Core:
         decision = chargepoints.boot(
             request.state,
             request.context,
-            vendor=charge_point_vendor,
-            model=charge_point_model,
+            # A fleet has few of these, and each charge point would keep its own copy.
+            vendor=intern(charge_point_vendor),
+            model=intern(charge_point_model),
             serial_number=members.get("charge_point_serial_number") or members.get("charge_box_serial_number"),
-            firmware_version=members.get("firmware_version"),
+            firmware_version=intern(members.get("firmware_version") or "") or None,
         )
         payload = call_result.BootNotification(
             current_time=wire_time(request.context.now),
