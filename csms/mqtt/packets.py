@@ -11,7 +11,6 @@ from csms.mqtt.feed import Unpublishable
 _PUBLISH = 0x30
 _RETAIN = 0x01
 _PUBACK = 0x40
-_USER_PROPERTY = b"\x26"
 _CORRELATION_DATA = b"\x09"
 _CONTENT_TYPE_JSON = b"\x03\x00\x10application/json"
 _NO_PROPERTIES = b"\x00"
@@ -58,15 +57,15 @@ def user_properties(*pairs: tuple[str, str]) -> bytes:
 
     :raises Unpublishable: one holds what no broker takes.
     """
-    if not topics.is_publishable("".join([text for pair in pairs for text in pair])):
-        raise Unpublishable("a property holds what no broker takes")
-    parts: list[bytes] = []
-    for name, value in pairs:
-        name_bytes, value_bytes = name.encode(), value.encode()
-        if max(len(name_bytes), len(value_bytes)) > _LONGEST_TEXT:
-            raise Unpublishable("a property is too long")
-        parts += (_USER_PROPERTY, len(name_bytes).to_bytes(2), name_bytes, len(value_bytes).to_bytes(2), value_bytes)
-    return b"".join(parts)
+    for text in (text for pair in pairs for text in pair):
+        if not topics.is_publishable(text) or len(text.encode()) > _LONGEST_TEXT:
+            raise Unpublishable("a property holds what no broker takes")
+    return b"".join([user_property(name.encode(), value.encode()) for name, value in pairs])
+
+
+def user_property(name: bytes, value: bytes) -> bytes:
+    """Return one user property, of texts that are known to be publishable."""
+    return b"\x26%b%b%b%b" % (len(name).to_bytes(2), name, len(value).to_bytes(2), value)
 
 
 def all_properties(user: bytes, correlation_data: bytes | None) -> bytes:

@@ -15,8 +15,8 @@ from csms.mqtt.feed import IDLE_S, Link, Unpublishable
 _log = Logger()
 _MAX_QUEUED = 10_000
 _MAX_QUEUED_BYTES = 32 * 1024 * 1024
-_BATCH = 500
-_BATCH_BYTES = 128 * 1024
+_BATCH = 1000
+_BATCH_BYTES = 512 * 1024
 _SECONDS_BETWEEN_COMPLAINTS = 60
 
 
@@ -28,11 +28,12 @@ class ProtocolStream:
     _counters: Counters
     _monotonic: Callable[[], float]
     wake: Callable[[], None] = field(default=lambda: None)
-    _queue: deque[ProtocolEvent] = field(factory=deque)
+    _queue: deque[tuple[str, bytes]] = field(factory=deque)
+    """Topics and bodies: made where the message was, whose parts are at hand there, and are far away for another thread."""
     _bytes_offered: int = 0
-    """Of frames that were queued; counted by the reactor's thread only, as an addition is not atomic."""
+    """Of bodies that were queued; counted by the reactor's thread only, as an addition is not atomic."""
     _bytes_taken: int = 0
-    """Of frames that left the queue; counted by the MQTT client's thread only."""
+    """Of bodies that left the queue; counted by the MQTT client's thread only."""
     _dropped: int = 0
     _complained_at: float | None = None
 
@@ -41,8 +42,9 @@ class ProtocolStream:
         if len(self._queue) >= _MAX_QUEUED or self._bytes_offered - self._bytes_taken >= _MAX_QUEUED_BYTES:
             self._drop()
             return
-        self._bytes_offered += len(event.frame)
-        self._queue.append(event)
+        topic, body = publication(event, self._gateway_id)
+        self._bytes_offered += len(body)
+        self._queue.append((topic, body))
         self.wake()
 
     def _drop(self) -> None:
@@ -63,15 +65,12 @@ class ProtocolStream:
             return IDLE_S
         published = size = 0
         while published < _BATCH and size < _BATCH_BYTES and self._queue:
-            event = self._queue.popleft()
-            self._bytes_taken += len(event.frame)
+            topic, body = self._queue.popleft()
+            self._bytes_taken += len(body)
             try:
-                topic, body = publication(event, self._gateway_id)
                 link.publish(topic, body, qos=0)
             except Unpublishable as error:
-                _log.warn(
-                    "{client_id}: a protocol event cannot be published: {error}", client_id=event.client_id, error=error
-                )
+                _log.warn("a protocol event cannot be published on {topic}: {error}", topic=topic[:200], error=error)
                 continue
             published += 1
             size += len(body)

@@ -176,10 +176,12 @@ class Relay:
         if event.event_type != "meter_reading":
             self._stale_states[event.client_id] = None
         try:
-            attributes = _kind(event.event_type) + packets.user_properties(
-                ("id", event.event_id),
-                ("source", f"/csms/chargepoints/{topics.level(event.client_id)}"),
-                ("time", event.timestamp.isoformat().replace("+00:00", "Z")),
+            # Names of ours, and levels of topics: they are publishable.
+            attributes = (
+                _kind(event.event_type)
+                + packets.user_property(b"id", event.event_id.encode())
+                + packets.user_property(b"source", b"/csms/chargepoints/" + topics.level(event.client_id).encode())
+                + packets.user_property(b"time", event.timestamp.isoformat().replace("+00:00", "Z").encode())
             )
             packet_id = link.publish(event.topic, event.body, qos=self._qos, properties=attributes)
         except Unpublishable as error:

@@ -9,7 +9,8 @@ from threading import Lock
 
 from csms.store.event_log import LoggedEvent
 
-_MOST_EVENTS = 128
+_MOST_EVENTS = 1024
+"""Several commits of a busy daemon."""
 
 
 class Tail:
