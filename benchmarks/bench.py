@@ -23,7 +23,7 @@ from typing import Any
 import report
 from processes import Children, NotStarted
 from rich.console import Console
-from turns import load_turn, memory_turn
+from turns import commands_turn, load_turn, memory_turn
 
 _SERVERS = (report.PEER, report.ANSWER_ONLY, report.DAEMON)
 
@@ -39,6 +39,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="1 round of 2 seconds")
     parser.add_argument("--only", default=",".join(_SERVERS), help="servers to measure, of " + ",".join(_SERVERS))
     parser.add_argument("--no-memory", action="store_true", help="leave the memory out")
+    parser.add_argument("--no-commands", action="store_true", help="leave the commands through HTTP out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures of all rounds")
     parser.add_argument("--dir", type=Path, help="where databases and brokers live: a real disk, not a tmpfs")
     parser.add_argument("--keep", action="store_true", help="keep that directory with all logs")
@@ -71,8 +72,24 @@ class Runner:
             for name, mix in turns:
                 figures = self._turn(f"round {k}/{options.rounds} {name} {mix}", load_turn, name, mix, k)
                 self.rounds.setdefault((name, mix), []).append(figures)
+        if report.DAEMON in options.only and not options.no_commands:
+            self._commands()
         for name in () if options.no_memory else options.only:
             self.memory[name] = self._turn(f"memory {name}", memory_turn, name, "idle", 0)
+
+    def _commands(self) -> None:
+        options = self._options
+        runs, duration_s = (1, 2.0) if options.quick else (5, 3.0)
+        sizes = (options.conns, report.COMMANDS_S, runs, duration_s)
+        with self._console.status("commands through HTTP"):
+            try:
+                turns = commands_turn(self._children, self._folder / "commands", *sizes)
+            except NotStarted as reason:
+                turns = [{"failed": str(reason)}]
+        self.rounds[report.COMMANDS] = turns
+        for k, figures in enumerate(turns, 1):
+            line = f"commands through HTTP {k}/{len(turns)}: {_summary(figures)}"
+            self._console.print(line, highlight=False, markup=False)
 
     def _turn(self, title: str, turn: Any, name: str, mix: str, k: int) -> report.Figures:
         options = self._options
@@ -93,6 +110,9 @@ def _summary(figures: report.Figures) -> str:
         return f"FAILED: {figures['failed']}"
     if "growth_mb" in figures:
         line = f"{figures['growth_mb']} MB for {figures['conns']} connections"
+    elif "commands" in figures:
+        line = f"{figures['commands_s']} commands/s, p50 {figures['p50_ms']} ms, p99 {figures['p99_ms']} ms"
+        line += f" (recorded: {figures['recorded_p99_ms']} ms), {figures['cpu_us']} µs each"
     else:
         line = f"{figures.get('cpu_us')} µs/CALL, {figures['calls_s']} CALL/s, p99 {figures['p99_ms']} ms"
     if "drain_s" in figures:

@@ -88,14 +88,17 @@ class Load:
                 self.drop(c)
             elif opcode == 1 and text[:2] == b"[2":
                 self.server_calls += 1
-                refusal = [4, json.loads(text)[1], "NotImplemented", "", {}]
-                c.send(mixes.frame(json.dumps(refusal).encode()))
+                self.serve(c, json.loads(text))
             elif opcode != 10:
                 self.fail(c, text)
                 if c.message_id and c.message_id in text[:60]:  # a CALLERROR: go on with the next
                     c.message_id = b""
                     out.append((c, text))
         return out
+
+    def serve(self, c: Connection, call: list) -> None:
+        """Answer a CALL of the server."""
+        c.send(mixes.frame(json.dumps([4, call[1], "NotImplemented", "", {}]).encode()))
 
     def drop(self, c: Connection) -> None:
         if self.by_fd.pop(c.fd, None) is not None:

@@ -175,10 +175,9 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def start_daemon(children: Children, folder: Path, port: int, mqtt_port: int) -> subprocess.Popen:
+def start_daemon(children: Children, folder: Path, port: int, mqtt_port: int, http_port: int) -> subprocess.Popen:
     """Start the whole daemon in `folder` and wait until its port is open and `GET /ready` says 200."""
     folder.mkdir()
-    http_port = free_port()
     keep = {name: value for name, value in os.environ.items() if not name.startswith(("CSMS_", "MQTT_", "HTTP_"))}
     environment = {
         **keep,

@@ -10,12 +10,15 @@ from rich.table import Table
 ANSWER_ONLY_RATIO = 12.0
 WHOLE_JOB_RATIO = 4.0
 GROWTH_MB = 10.0
+COMMANDS_S = 200
+COMMAND_P99_MS = 20.0
 PEER = "peer"
 ANSWER_ONLY = "answer_only"
 DAEMON = "daemon"
 # What is compared with what: (server, mix).
 PAIRS = (((PEER, "std"), (ANSWER_ONLY, "std")), ((PEER, "session"), (DAEMON, "session")))
 TURNS = tuple(turn for pair in PAIRS for turn in pair)
+COMMANDS = (DAEMON, "commands")
 
 Figures = dict[str, Any]
 
@@ -86,16 +89,30 @@ def targets(rounds: dict[tuple[str, str], list[Figures]], memory: dict[str, Figu
     lost = daemon.get("protocol_missing")
     found = "not measured" if lost is None else f"{daemon['protocol_per_call']} per CALL, {lost:.0f} missing"
     lines.append(Target("whole job: protocol events at the broker", "2 per CALL", found, lost == 0))
+    commands = medians(rounds.get(COMMANDS, []))
+    lines.append(_command_target(rounds.get(COMMANDS, []), commands))
     growth = memory.get(DAEMON, {}).get("growth_mb")
     found = "not measured" if growth is None else f"{growth:.1f} MB"
     wanted_growth = f"<= {GROWTH_MB * conns / 1000:.0f} MB"
     passed = growth is not None and growth <= GROWTH_MB * conns / 1000
     lines.append(Target(f"memory from 0 to {conns:,} booted chargers", wanted_growth, found, passed))
-    measured = [f for f in (*figures.values(), *memory.values()) if f and "failed" not in f]
+    measured = [f for f in (*figures.values(), commands, *memory.values()) if f and "failed" not in f]
     faults = sum(f["errors"] for f in measured)
     found = f"{faults:.0f}" if measured else "not measured"
     lines.append(Target("answers that are no CALLRESULT, lost connections", "0", found, bool(measured) and faults == 0))
     return lines
+
+
+def _command_target(turns: list[Figures], figures: Figures) -> Target:
+    p99 = figures.get("p99_ms")
+    found = "not measured"
+    if p99 is not None:
+        each = _numbers(turns, "p99_ms")
+        found = f"{p99:.1f} ms" + (f" ({min(each):.1f} to {max(each):.1f})" if len(each) > 1 else "")
+    passed = p99 is not None and p99 < COMMAND_P99_MS and all("failed" not in turn for turn in turns)
+    return Target(
+        f"a command through HTTP, {COMMANDS_S}/s: p99 until its answer", f"< {COMMAND_P99_MS:.0f} ms", found, passed
+    )
 
 
 _ROWS = (
@@ -105,6 +122,8 @@ _ROWS = (
     ("CALLs per second", "calls_s", "{:,.0f}", -1),
     ("p50 ms, saturated", "p50_ms", "{:,.1f}", 1),
     ("p99 ms, saturated", "p99_ms", "{:,.1f}", 1),
+    (f"p50 ms, {COMMANDS_S} commands/s through HTTP", "command_p50_ms", "{:,.1f}", 0),
+    (f"p99 ms, {COMMANDS_S} commands/s through HTTP", "command_p99_ms", "{:,.1f}", 0),
     ("business events per CALL", "business_per_call", "{:.3f}", 0),
     ("state messages per CALL", "state_per_call", "{:.3f}", 0),
     ("protocol events per CALL", "protocol_per_call", "{:.3f}", 0),
@@ -129,6 +148,8 @@ def show(
 ) -> None:
     """Print the figures side by side and the verdict."""
     figures = {turn: medians(rounds.get(turn, [])) for turn in TURNS}
+    commands = medians(rounds.get(COMMANDS, []))
+    figures[DAEMON, "session"] |= {f"command_{key}": commands.get(key) for key in ("p50_ms", "p99_ms")}
     table = Table(title="medians; ratios say how many times better than the peer")
     for heading in ("", "peer\nstd", "answer only\nstd", "ratio", "peer\nsession", "daemon\nsession", "ratio"):
         table.add_column(heading, justify="right" if heading else "left")

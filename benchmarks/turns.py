@@ -29,6 +29,7 @@ class Server:
         self.folder = folder
         self.counters: Counters | None = None
         self.port = free_port()
+        self.http_port = free_port()
         try:
             self.pid = self._start(name).pid
         except BaseException:
@@ -47,7 +48,7 @@ class Server:
         arguments = ["--port", str(mqtt_port), "--counters", str(counters)]
         self._started.append(start_script(children, "subscriber.py", arguments, folder / "subscriber.log"))
         self.counters = Counters(counters)
-        child = start_daemon(children, folder / "daemon", self.port, mqtt_port)
+        child = start_daemon(children, folder / "daemon", self.port, mqtt_port, self.http_port)
         self._started.append(child)
         return child
 
@@ -134,6 +135,28 @@ def load_turn(children: Children, name: str, mix: str, folder: Path, conns: int,
     finally:
         if generator is not None:
             children.end(generator)
+        server.stop()
+
+
+def commands_turn(
+    children: Children, folder: Path, conns: int, rate: float, runs: int, duration_s: float
+) -> list[dict[str, Any]]:
+    """Command the chargers of a fresh daemon through HTTP; return the figures of each run."""
+    server = Server(children, "daemon", folder)
+    operators = None
+    try:
+        command = [sys.executable, str(_HERE / "operators.py"), f"ws://127.0.0.1:{server.port}/ocpp", "--boot"]
+        command += ["--http-port", str(server.http_port), "--pid", str(server.pid), "--conns", str(conns)]
+        command += ["--rate", str(rate), "--runs", str(runs), "--duration", str(duration_s)]
+        operators = children.start(command, server.folder / "loadgen.log", talks=True)
+        if read_line(operators, _PATIENCE_S) != "READY":
+            _result(operators, server, _PATIENCE_S)
+        operators.stdin.write(b"go\n")
+        operators.stdin.flush()
+        return [_result(operators, server, duration_s + _PATIENCE_S) for _ in range(runs)]
+    finally:
+        if operators is not None:
+            children.end(operators)
         server.stop()
 
 

@@ -248,8 +248,4 @@ def _detail(answer: httpx.Response) -> str | None:
     if not isinstance(problem, dict):
         return None
     detail = problem.get("detail") or problem.get("title")
-    if not isinstance(detail, str):
-        return None
-    # What a charge point said about its CALLERROR.
-    said = problem.get("errorDescription")
-    return (f"{detail}: {said}" if said and isinstance(said, str) else detail)[:_LONGEST_DETAIL]
+    return detail[:_LONGEST_DETAIL] if isinstance(detail, str) else None

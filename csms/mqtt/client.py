@@ -104,7 +104,10 @@ class _Client(paho.Client):  # type: ignore[misc]
         return code
 
     def _create_socket(self) -> Any:
-        return BufferedSocket(super()._create_socket())
+        connection = super()._create_socket()
+        # What is sent was gathered already. Without this the result of a command waits for the broker's delayed ACK (40 ms).
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return BufferedSocket(connection)
 
     def _handle_pubackcomp(self, cmd: str) -> MQTTErrorCode:
         del cmd

@@ -1,4 +1,4 @@
-"""Commands and results as they travel: `{"requestId", "payload", "expiresAt"?}` and `{"requestId", "status", …}`."""
+"""Commands and results as they travel: `{"requestId", "payload", "expiresAt"?, "timeout"?}` and `{"requestId", "status", …}`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 import orjson
 from attrs import define, field, frozen
 
+from csms.chargepoint.commands import TIMEOUT_S
 from csms.chargepoint.outcomes import CallRefused, CommandFailed, InvalidPayload
 from csms.events import topics
 from csms.mqtt.incoming import Message
@@ -18,6 +19,7 @@ from csms.ocppj import codec
 MAX_COMMAND_BYTES = 1024 * 1024
 """As much as a charge point's own messages may have by default; the largest command is a list of id tags."""
 _LONGEST_REQUEST_ID = 255
+_LONGEST_TIMEOUT_S = 600
 _MAX_ADDRESSES = 8
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -59,6 +61,8 @@ class Command:
     expires_at: datetime | None
     size: int
     addresses: list[ReplyTo] = field(factory=list)
+    timeout_s: float = TIMEOUT_S
+    """How long the charge point has to answer."""
 
     @property
     def fingerprint(self) -> str:
@@ -103,6 +107,7 @@ def parse(incoming: Incoming) -> Command:
         expires_at=_expires_at(body, request_id),
         size=len(message.payload),
         addresses=_addresses(message, request_id),
+        timeout_s=_timeout_s(body, request_id),
     )
 
 
@@ -125,6 +130,15 @@ def _expires_at(body: dict[str, Any], request_id: str) -> datetime | None:
         return msgspec.convert(text, _Time).astimezone(UTC)
     except (msgspec.ValidationError, OverflowError):
         raise BadRequest(request_id, "expiresAt: a time by RFC 3339 with its zone is needed") from None
+
+
+def _timeout_s(body: dict[str, Any], request_id: str) -> float:
+    timeout_s = body.get("timeout")
+    if timeout_s is None:
+        return TIMEOUT_S
+    if type(timeout_s) not in {int, float} or not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+        raise BadRequest(request_id, f"timeout: seconds are needed, more than 0 and at most {_LONGEST_TIMEOUT_S}")
+    return float(timeout_s)
 
 
 def _addresses(message: Message, request_id: str) -> list[ReplyTo]:

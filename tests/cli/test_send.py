@@ -120,6 +120,12 @@ def test_a_problem_is_its_detail_and_a_status(http_status, status, run, api):
     assert err == [r"csms: what is wrong \u001b[31m\u202e[red]"]
 
 
+def test_a_call_error_is_told_once(run, api):
+    detail = "the charge point answered InternalError: out of order"
+    api.problem(LINE, 502, detail, errorCode="InternalError", errorDescription="out of order", errorDetails={})
+    assert run("send", "CP1", "Reset") == ("", [f"csms: {detail}"], 5)
+
+
 def test_an_answer_that_is_no_problem_of_csms(run, api):
     api.answer(LINE, b"<html>Bad gateway</html>", 502, **{"Content-Type": "text/html"})
     assert run("send", "CP1", "Reset") == ("", [f"csms: {api.url} answered 502 Bad Gateway"], 9)

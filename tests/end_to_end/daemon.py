@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -111,3 +112,34 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+
+
+def ask(daemon: Daemon, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict]:
+    """Send a request, return status and body."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{daemon.http_port}{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={
+            "Content-Type": "application/json",
+            **{name.replace("_", "-"): text for name, text in headers.items()},
+        },
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def wait_held(daemon: Daemon, count: int) -> None:
+    """Wait until the commands of so many charge points are subscribed to."""
+    wait(lambda: daemon.metric("csms_mqtt_command_subscriptions") == count)
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    """Wait until something holds that nobody tells of."""
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

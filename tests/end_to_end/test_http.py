@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,28 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import Daemon
+from tests.end_to_end.daemon import Daemon, ask
 
 RESET = "/api/v1/chargepoints/CP1/commands/Reset"
 ACCEPTED = {"status": "Accepted"}
-
-
-def ask(daemon: Daemon, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict]:
-    """Send a request, return status and body."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{daemon.http_port}{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={
-            "Content-Type": "application/json",
-            **{name.replace("_", "-"): text for name, text in headers.items()},
-        },
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, json.loads(answer.read() or b"{}")
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
 
 
 @contextmanager

@@ -3,76 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Self
 
 import pytest
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
+from tests.end_to_end.backend import RESET, Backend
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import ROOT, Daemon
+from tests.end_to_end.daemon import ROOT, Daemon, wait, wait_held
 from tests.end_to_end.subscriber import Subscriber
 from tests.mosquitto import Mosquitto
 
 ACCEPTED = {"status": "Accepted"}
-RESET = {"type": "Soft"}
-
-
-class Backend:
-    """A client of MQTT 5 that sends commands and collects what comes back."""
-
-    def __init__(self, port: int, username: str | None = None, *topics: str) -> None:
-        subscriptions = [(topic, 1) for topic in topics or ("csms/command_results/#", "replies/#")]
-        self.messages: list[MQTTMessage] = []
-        self._changed = threading.Condition()
-        self._subscribed = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
-        self._client.username_pw_set(username)
-        self._client.on_connect = lambda client, *_: client.subscribe(subscriptions)
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        assert self._subscribed.wait(10)
-
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        with self._changed:
-            self.messages.append(message)
-            self._changed.notify_all()
-
-    def send(self, topic: str, body: object, *, retain: bool = False, **properties: object) -> None:
-        packed = Properties(PacketTypes.PUBLISH)
-        for name, value in properties.items():
-            setattr(packed, name, value)
-        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._client.publish(topic, payload, qos=1, retain=retain, properties=packed).wait_for_publish(5)
-
-    def command(self, request_id: str, action: str = "Reset", client_id: str = "CP1", **members: object) -> None:
-        self.send(f"csms/commands/{client_id}/{action}", {"requestId": request_id, "payload": RESET, **members})
-
-    def wait(self, count: int, topic: str = "csms/command_results/") -> list[dict]:
-        """Wait for so many messages of a topic; return all of them."""
-        deadline = time.monotonic() + 15
-        with self._changed:
-            while len(found := [m for m in self.messages if m.topic.startswith(topic)]) < count:
-                left = deadline - time.monotonic()
-                assert left > 0, [(m.topic, m.payload) for m in self.messages]
-                self._changed.wait(left)
-        return [json.loads(message.payload) for message in found]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
 
 class Station(Charger):
@@ -105,17 +48,6 @@ def station_of(daemon: Daemon, client_id: str = "CP1", url: str | None = None, h
     with Station(url or daemon.url, client_id) as station:
         wait_held(daemon, held)
         yield station
-
-
-def wait_held(daemon: Daemon, count: int) -> None:
-    wait(lambda: daemon.metric("csms_mqtt_command_subscriptions") == count)
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_command_reaches_the_charge_point_and_its_answer_comes_back(daemon, backend):

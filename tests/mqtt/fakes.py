@@ -130,12 +130,14 @@ class FakeSender:
 
     def __init__(self):
         self.sent = []
+        self.timeouts = []
         self.queued = []
         self.queue_fails_with = None
         self.waiting = deque()
 
-    async def send(self, client_id, action, payload):
+    async def send(self, client_id, action, payload, *, timeout_s):
         self.sent.append((client_id, action, payload))
+        self.timeouts.append(timeout_s)
         done = Deferred()
         self.waiting.append(done)
         return await done

@@ -465,3 +465,12 @@ def test_a_packet_that_is_none_ends_the_connection_and_begins_another(start):
         start(broker.port, feed, receiver=FakeReceiver())
         for _ in range(2):
             feed.wait_for("begin")
+
+
+def test_a_packet_does_not_wait_for_the_acknowledgement_of_the_one_before(mosquitto, start):
+    """With Nagle's algorithm the result of a command came 40 ms late."""
+    feed, links = FakeFeed(), queue.Queue()
+    feed.begin = links.put
+    start(mosquitto.port, feed)
+    connection = links.get(timeout=10).client.socket()._connection
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

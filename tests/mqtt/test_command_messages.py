@@ -43,6 +43,12 @@ def test_a_command_is_read_with_its_members_in_order():
     assert read.expires_at == datetime(2026, 3, 1, 10, 0, 0, 500000, tzinfo=UTC)
     assert read.expires_at.tzinfo is UTC
     assert read.addresses == []
+    assert read.timeout_s == 30
+
+
+def test_how_long_to_wait_is_no_part_of_what_is_to_be_done():
+    assert (command(timeout=5).timeout_s, command(timeout=0.5).timeout_s) == (5, 0.5)
+    assert command(timeout=5).fingerprint == command().fingerprint
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,7 @@ def test_a_command_is_read_with_its_members_in_order():
         ({"requestId": "r1", "payload": {}, "expiresAt": "tomorrow"}, "r1", "expiresAt"),
         ({"requestId": "r1", "payload": {}, "expiresAt": "2026-03-01T12:00:00"}, "r1", "expiresAt"),
         ({"requestId": "r1", "payload": {}, "expiresAt": "9999-12-31T23:59:59-10:00"}, "r1", "expiresAt"),
+        *(({"requestId": "r1", "payload": {}, "timeout": bad}, "r1", "timeout") for bad in (0, -1, 601, True, "5", [])),
         (b'{"requestId":"r1","payload":{}}' + b" " * MAX_COMMAND_BYTES, None, "bytes"),
     ],
 )

@@ -95,7 +95,10 @@ async def test_a_command_is_sent_as_it_is_and_answered(store):
     assert bench.sender.sent == [("CP/1", "DataTransfer", payload)]
     assert json.dumps(bench.sender.sent[0][2]) == json.dumps(payload)
     assert bench.answers.given == [("CP/1", "DataTransfer", result, ())]
+    assert bench.sender.timeouts == [30]
     assert result == {"requestId": "r1", "status": "ok", "response": ACCEPTED}
+    await bench.carry_out("r2", timeout=5)
+    assert bench.sender.timeouts == [30, 5]
 
 
 @pytest_twisted.ensureDeferred

@@ -1,0 +1,78 @@
+"""A charge point of another author: the `ocpp-rpc` client from npm in strict mode, which checks all that we say to it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command_table import TABLE
+from tests.end_to_end.daemon import Daemon, ask
+
+HERE = Path(__file__).parent / "ocpp_rpc"
+CLIENT_ID = "RPC1"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> list[str]:
+    """The command that runs the charge point; npm keeps what it has fetched once, and needs no network after that."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node and npm are not installed")
+    folder = tmp_path / "ocpp_rpc"
+    shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("node_modules"))
+    options = ("--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1")
+    installed = subprocess.run(
+        [npm, "ci", *options],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if installed.returncode:
+        pytest.skip(f"npm cannot install ocpp-rpc: {installed.stderr.strip()[-300:]}")
+    return [node, str(folder / "charge_point.js")]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    with Daemon(tmp_path / "daemon") as daemon:
+        yield daemon
+
+
+def test_every_action_to_the_ocpp_rpc_client_in_strict_mode(program, daemon, tmp_path):
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps({action: [accepted, refused, None] for action, _, accepted, refused in TABLE}))
+    log = tmp_path / "charge_point.log"
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            [*program, daemon.url.rstrip("/"), CLIENT_ID, str(answers)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as charge_point,
+    ):
+        try:
+            assert charge_point.stdout.readline() == b"READY\n", log.read_text()
+            for action, request, accepted, refused in TABLE:
+                path = f"/api/v1/chargepoints/{CLIENT_ID}/commands/{action}"
+                for response in (accepted, refused):
+                    status, body = ask(daemon, "POST", path, request)
+                    assert (status, body.get("response")) == (200, response), body
+                status, body = ask(daemon, "POST", path, request)
+                assert (status, body["errorCode"], body["errorDetails"]) == (502, "SecurityError", {"since": "noon"})
+                assert body["errorDescription"] == "not today"
+            charge_point.stdin.close()
+            assert charge_point.wait(10) == 0
+        finally:
+            charge_point.kill()
+    assert log.read_text() == ""
+    # Nor did it show anything that deviates from ours.
+    assert ask(daemon, "GET", f"/api/v1/chargepoints/{CLIENT_ID}/quirks")[1]["items"] == []
