@@ -14,6 +14,7 @@ from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
 
 from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.shared import Shared
@@ -53,10 +54,13 @@ class FakeLedger:
 
     def commit(self, decision):
         done = Deferred()
-        self.pending.append((decision, done))
+        self.commit_for(decision, done)
+        return done
+
+    def commit_for(self, decision, waiter):
+        self.pending.append((decision, waiter))
         if self._call_later is not None:
             self._call_later(0, self.commit_one)
-        return done
 
     def read(self, query, *arguments):
         if not self.available:
@@ -109,7 +113,7 @@ class FakeLedger:
         if error is None and not self.available:
             error = StoreUnavailable("the fake is away")
         if error is not None:
-            done.errback(error)
+            done.callback(Failure(error))
             return decision
         self.committed.append(decision)
         state = decision.state

@@ -7,6 +7,7 @@ committed: the socket is closed with 1013, and the charge point keeps its queue.
 
 from __future__ import annotations
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -28,6 +29,19 @@ from csms.store.errors import StoreUnavailable
 
 _log = Logger()
 _BOOT = "BootNotification"
+
+
+class _Waiting(Struct, frozen=True, gc=False):
+    """An answer that waits for the commit of its decision."""
+
+    session: Session
+    state: ChargePointState
+    text: bytes
+    action: str
+    message_id: str
+
+    def callback(self, result: object) -> None:
+        self.session.committed(result, self)
 
 
 class Session(Presence):
@@ -157,14 +171,19 @@ class Session(Presence):
             self._answer(outcome.text, action, message_id, outcome.error_code)
             return
         self._in_flight = True
-        self._shared.ledger.commit(decision).addCallbacks(
-            self._committed,
-            self._not_committed,
-            callbackArgs=(decision.state, outcome.text, action, message_id),
-            errbackArgs=(action, message_id),
-        ).addErrback(self._broken)
+        self._shared.ledger.commit_for(decision, _Waiting(self, decision.state, outcome.text, action, message_id))
 
-    def _committed(self, _result: None, state: ChargePointState, text: bytes, action: str, message_id: str) -> None:
+    def committed(self, result: object, waiting: _Waiting) -> None:
+        """The commit of an answer's decision is done, or failed."""
+        try:
+            if isinstance(result, Failure):
+                self._not_committed(result, waiting.action, waiting.message_id)
+            else:
+                self._committed(waiting.state, waiting.text, waiting.action, waiting.message_id)
+        except Exception:  # noqa: BLE001 - whatever it is, it must not keep others from their answers
+            self._broken(Failure())
+
+    def _committed(self, state: ChargePointState, text: bytes, action: str, message_id: str) -> None:
         self._in_flight = False
         self.state = state
         self._answer(text, action, message_id)

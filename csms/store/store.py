@@ -28,7 +28,7 @@ from csms.store.schema import bring_up_to_date
 from csms.store.tag_facts import tag_facts
 from csms.store.tag_memory import TagMemory
 from csms.store.tail import Tail
-from csms.store.writer import GroupCommitWriter, Ruling, unavailable
+from csms.store.writer import GroupCommitWriter, Ruling, Waiter, unavailable
 
 Result = TypeVar("Result")
 _READERS = 2
@@ -147,6 +147,10 @@ class Store:
         """Commit a decision; fails with `StoreUnavailable` where it did not happen."""
         return self.writer.submit(decision)
 
+    def commit_for(self, decision: Decision[Any], waiter: Waiter) -> None:
+        """Commit a decision, and call back with None, or with a Failure as that of `commit`."""
+        self.writer.submit_for(decision, waiter)
+
     def decide(
         self, client_id: str, registration: Registration, rule: Callable[[ChargePointState], Decision[Result]]
     ) -> Deferred[Result]:
@@ -167,7 +171,7 @@ class Store:
         future: Future[Result] = Future()
         done: Deferred[Result] = Deferred()
         done.addCallbacks(future.set_result, lambda failure: future.set_exception(failure.value))
-        self.writer.submit(job, done)
+        self.writer.submit_for(job, done)
         return future
 
     def read(self, query: Callable[..., Result], *arguments: Any) -> Deferred[Result]:

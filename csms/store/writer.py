@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define
 from msgspec import Struct
@@ -52,18 +52,25 @@ class Ruling(Struct, frozen=True):
 Job = Decision[Any] | Ruling | Callable[[Connection], Any]
 
 
+class Waiter(Protocol):
+    """Whoever waits for a commit: a Deferred, or something smaller."""
+
+    def callback(self, result: Any) -> None:
+        """It is done: with a result, or with a Failure. Called on the reactor's thread."""
+
+
 @define(eq=False)
 class _Entry:
     job: Prepared | Ruling | Callable[[Connection], Any]
-    done: Deferred[Any]
+    done: Waiter
     outcome: Any = None
 
 
 class GroupCommitWriter:
     """Commits decisions and other small write jobs.
 
-    ``on_events`` is called on the writer's thread with the events of each commit, ``on_tags`` where one changed id tags; ``on_broken`` on the reactor's, when the
-    database can no longer be trusted.
+    ``on_events`` is called on the writer's thread with the events of each commit, ``on_tags`` where one changed id tags;
+    ``on_broken`` on the reactor's, when the database can no longer be trusted.
     """
 
     def __init__(
@@ -108,18 +115,22 @@ class GroupCommitWriter:
         self._queue.put(None)
         self._pool.stop()
 
-    def submit(self, job: Job, done: Deferred[Any] | None = None) -> Deferred[Any]:
+    def submit(self, job: Job) -> Deferred[Any]:
         """Have a decision, or what a function does with the connection, committed.
 
         The Deferred fires on the reactor's thread with None or the function's result, or fails with `StoreUnavailable` or
-        with what the job itself did wrong. A caller on another thread than the reactor's brings ``done`` with its callbacks.
+        with what the job itself did wrong.
         """
-        done = done if done is not None else Deferred()
+        done: Deferred[Any] = Deferred()
+        self.submit_for(job, done)
+        return done
+
+    def submit_for(self, job: Job, done: Waiter) -> None:
+        """As `submit`, for somebody who waits already. May be called from any thread."""
         try:
             self._queue.put(_Entry(self._statements.prepare(job) if isinstance(job, Decision) else job, done))
         except Exception:  # noqa: BLE001 - what cannot be prepared is this decision's fault alone
-            done.errback()
-        return done
+            done.callback(Failure())
 
     def _run(self) -> None:
         running = True
