@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from csms.api.problems import Problem
 from csms.api.routes import Asked
+from csms.handlers.v16.commands import COMMANDS
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
@@ -27,7 +28,15 @@ Time = Annotated[datetime, Meta(tz=True)]
 
 PATH: Mapping[str, Any] = {
     "clientId": ClientId,
-    "action": Annotated[str, Meta(min_length=1, max_length=50, description="The OCPP action, as in OCPP")],
+    "action": Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=50,
+            description="The OCPP action, as in OCPP",
+            examples=sorted(COMMANDS.actions),
+        ),
+    ],
     "name": Annotated[str, Meta(min_length=1, max_length=100, description="The group's name")],
     "transactionId": Annotated[int, Meta(ge=1, le=2**31 - 1)],
     "reservationId": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],

@@ -108,7 +108,8 @@ async def test_a_stream_goes_on_live(desk):
     live = await follow(desk.port)
     replay = await follow(desk.port, EVENTS + "?after=0")
     await until(lambda: replay.positions == [1] and live.head is not None)
-    assert (live.status, live.positions) == (200, [])
+    await until(lambda: live.last_id is not None)
+    assert (live.status, live.positions, live.last_id) == (200, [], 1), "it knows its place before the first event"
     assert "text/event-stream" in live.head
     for _ in range(3):
         await happenings.happen()
