@@ -9,7 +9,7 @@ from threading import Lock
 
 from csms.store.event_log import LoggedEvent
 
-_MOST_EVENTS = 1024
+_MOST_EVENTS = 384
 """Several commits of a busy daemon."""
 
 
