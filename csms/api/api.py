@@ -57,7 +57,7 @@ def make_routes(parts: Parts) -> Sequence[Route]:
         Commands(parts.commands, Idempotency(ledger, parts.now), parts.now),
         Messages(ledger),
         Quirks(ledger),
-        Configuration(ledger),
+        Configuration(ledger, parts.provisioning),
         Transactions(ledger, parts.transactions),
         Reservations(ledger),
         IdTags(ledger),

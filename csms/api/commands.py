@@ -140,6 +140,7 @@ class _Command:
             timeout_s=self._timeout_s,
             message_id=message_id,
             on_sent=on_sent,
+            expires_at=self._expires_at,
         )
 
     async def _queue(self, error: outcomes.NotConnected) -> Answer:

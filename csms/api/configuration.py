@@ -12,16 +12,16 @@ from sqlalchemy import Connection
 
 from csms.api import paging
 from csms.api.parameters import Listing, known
-from csms.api.ports import Ledger
+from csms.api.ports import Ledger, Provisioning
 from csms.api.problems import not_found, unprocessable
 from csms.api.routes import Answer, Body, Exchange, Route, Shown
 from csms.store import listings
-from csms.store.configuration import Scope, delete_wanted, put_wanted, wanted_by
+from csms.store.configuration import Scope, wanted_by
 
 Wanted = Annotated[
     dict[
-        Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\x00-\x1f\x7f]*$")],
-        Annotated[str, Meta(max_length=2500)],
+        Annotated[str, Meta(min_length=1, max_length=50, pattern="^[^\x00-\x1f\x7f]*$")],
+        Annotated[str, Meta(max_length=500)],
     ],
     Meta(max_length=200, description="Values by configuration key"),
 ]
@@ -48,6 +48,7 @@ class Configuration:
     """Configuration keys."""
 
     _ledger: Ledger
+    _provisioning: Provisioning
 
     def routes(self) -> Sequence[Route]:
         """Return the routes of this resource."""
@@ -134,15 +135,15 @@ class Configuration:
         return await self._delete("group", exchange.path["name"])
 
     async def _delete(self, scope: Scope, name: str) -> Answer:
-        await self._ledger.write(lambda connection: delete_wanted(connection, scope, name))
+        await self._provisioning.delete_wanted(scope, name)
         return Answer(status=204)
 
     async def _put(self, scope: Scope, name: str, values: dict[str, str]) -> Answer:
-        folded = [key.casefold() for key in values]
-        twice = next((key for key in values if folded.count(key.casefold()) > 1), None)
-        if twice is not None:
-            raise unprocessable(twice, "keys that differ only in their case are one key")
-        await self._ledger.write(lambda connection: put_wanted(connection, scope, name, values))
+        try:
+            await self._provisioning.put_wanted(scope, name, values)
+        except ValueError as error:
+            key, _, fault = str(error).partition(": ")
+            raise unprocessable(key, fault or "is not allowed") from None
         return Answer(values)
 
 

@@ -68,6 +68,10 @@ class Idempotency:
                 status, body = problem.status, problem.encode()
                 self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
             raise
+        except StoreError:
+            # Nothing was sent; the key may be used again.
+            self._keep(lambda connection: seen_requests.release(connection, FACE, key))
+            raise
         status, body = answer.status, msgspec.json.encode(answer.body)
         self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
         return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from csms.ledger.cost import Tariff
 from csms.ledger.provisioning import Provision
 from csms.ledger.state import ChargePoint, Transaction
+from csms.store.configuration import Scope
 
 Result = TypeVar("Result")
 
@@ -38,6 +39,7 @@ class Commands(Protocol):
         timeout_s: float = 30.0,
         message_id: str | None = None,
         on_sent: Callable[[str], None] | None = None,
+        expires_at: datetime | None = None,
     ) -> dict[str, Any]:
         """Send a CALL; return the payload of the CALLRESULT."""
 
@@ -65,6 +67,12 @@ class Provisioning(Protocol):
 
     async def delete_tariff(self, tariff_id: str) -> bool:
         """Delete a tariff; tell whether there was one."""
+
+    async def put_wanted(self, scope: Scope, name: str, wanted: Mapping[str, str]) -> None:
+        """Say which configuration a charge point, or those of a group, are to have."""
+
+    async def delete_wanted(self, scope: Scope, name: str) -> bool:
+        """Want nothing any more; tell whether there was anything."""
 
 
 class Transactions(Protocol):

@@ -13,7 +13,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from csms.chargepoint.outcomes import CallTimedOut, CommandFailed, ConnectionLost, NotConnected, TooManyCommands
+from csms.chargepoint.outcomes import (
+    CallTimedOut,
+    CommandFailed,
+    ConnectionLost,
+    Expired,
+    NotConnected,
+    TooManyCommands,
+)
 from csms.ocppj.connection import Connection, Reply, TooManyCalls
 from csms.ocppj.frames import CallError, CallResult
 
@@ -51,11 +58,17 @@ class Calls:
         self._waiting: dict[str, _Waiting] = {}
 
     def call(
-        self, action: str, payload: object, message_id: str, timeout_s: float, on_sent: OnSent | None
+        self,
+        action: str,
+        payload: object,
+        message_id: str,
+        timeout_s: float,
+        on_sent: OnSent | None,
+        expires_in_s: float | None = None,
     ) -> Deferred[CallResult | CallError]:
-        """Send a CALL, or queue it until those before it are settled.
+        """Send a CALL, or queue it until those before it are settled, or until it has expired.
 
-        The Deferred fails with `CallTimedOut`, `ConnectionLost`, `TooManyCommands` or `NotConnected`.
+        The Deferred fails with `CallTimedOut`, `ConnectionLost`, `TooManyCommands`, `Expired` or `NotConnected`.
 
         :raises TooManyCommands: too many wait already.
         :raises ValueError: a CALL with this message id waits already.
@@ -70,9 +83,11 @@ class Calls:
         if text is not None:
             self._put_on_wire(message_id, waiting, text)
         else:
-            waiting.timer = self._clock.callLater(
-                TURN_S, self._fail, message_id, TooManyCommands(f"its turn did not come within {TURN_S:g} s")
-            )
+            fault: CommandFailed
+            turn_s, fault = TURN_S, TooManyCommands(f"its turn did not come within {TURN_S:g} s")
+            if expires_in_s is not None and expires_in_s < TURN_S:
+                turn_s, fault = expires_in_s, Expired("the time to expire passed before its turn: nothing was sent")
+            waiting.timer = self._clock.callLater(turn_s, self._fail, message_id, fault)
         return waiting.done
 
     def settle(self, event: Reply) -> None:

@@ -25,8 +25,8 @@ MOST_FOR_ONE = 100
 """How many commands may wait for one charge point."""
 _log = Logger()
 
-Send = Callable[[str, str, dict[str, Any], str], Coroutine[Any, Any, dict[str, Any]]]
-"""``send(client_id, action, payload, message_id)``, as `Commands.send`."""
+Send = Callable[[str, str, dict[str, Any], str, datetime], Coroutine[Any, Any, dict[str, Any]]]
+"""``send(client_id, action, payload, message_id, expires_at)``, as `Commands.send`."""
 Tell = Callable[[str, str, str, Result], None]
 
 
@@ -127,7 +127,9 @@ class CommandQueue:
         payload = msgspec.json.decode(command.payload)
         result: Result
         try:
-            result = await self._send(command.client_id, command.action, payload, command.message_id)
+            result = await self._send(
+                command.client_id, command.action, payload, command.message_id, command.expires_at
+            )
         except (NotConnected, TooManyCommands) as error:
             # Nothing was sent.
             try:

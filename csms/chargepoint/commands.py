@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from csms.chargepoint.command_queue import CommandQueue
 from csms.chargepoint.outcomes import (
     CallRefused,
+    Expired,
     InvalidPayload,
     NotConnected,
     Result,
@@ -102,10 +103,11 @@ class Commands:
         timeout_s: float = TIMEOUT_S,
         message_id: str | None = None,
         on_sent: Callable[[str], None] | None = None,
+        expires_at: datetime | None = None,
     ) -> Payload:
         """Send a CALL and return the payload of its CALLRESULT, as it came.
 
-        ``on_sent`` is called with the message id when the CALL is on the wire. What the ledger has to learn from the answer
+        ``on_sent`` is called with the message id when the CALL is on the wire; after ``expires_at`` it is not sent. What the ledger has to learn from the answer
         is committed before this returns.
 
         :raises CommandFailed: one of `csms.chargepoint.outcomes`, as `check` and beyond.
@@ -113,7 +115,10 @@ class Commands:
         await self.check(client_id, action, payload)
         session = self._session(client_id, action)
         message_id = message_id if message_id is not None else self.new_message_id()
-        frame = await session.call(action, payload, message_id, timeout_s, on_sent)
+        left_s = (expires_at - self._shared.now()).total_seconds() if expires_at is not None else None
+        if left_s is not None and left_s <= 0:
+            raise Expired("the time to expire has passed: nothing was sent")
+        frame = await session.call(action, payload, message_id, timeout_s, on_sent, left_s)
         if isinstance(frame, CallError):
             raise CallRefused(frame.code, frame.description, frame.details)
         await self._learn(session, action, payload, frame.payload, message_id)
@@ -147,9 +152,9 @@ class Commands:
         await self._queue.sweep()
 
     def _send_queued(
-        self, client_id: str, action: str, payload: Payload, message_id: str
+        self, client_id: str, action: str, payload: Payload, message_id: str, expires_at: datetime
     ) -> Coroutine[Any, Any, Payload]:
-        return self.send(client_id, action, payload, message_id=message_id)
+        return self.send(client_id, action, payload, message_id=message_id, expires_at=expires_at)
 
     def _may_send(self, client_id: str, action: str) -> bool:
         try:

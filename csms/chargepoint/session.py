@@ -243,7 +243,13 @@ class Session(Presence):
         return self._is_open
 
     def call(
-        self, action: str, payload: object, message_id: str, timeout_s: float, on_sent: OnSent | None = None
+        self,
+        action: str,
+        payload: object,
+        message_id: str,
+        timeout_s: float,
+        on_sent: OnSent | None = None,
+        expires_in_s: float | None = None,
     ) -> Deferred[CallResult | CallError]:
         """Send a CALL; see `Calls.call` for how it can fail.
 
@@ -253,7 +259,7 @@ class Session(Presence):
             raise NotConnected(f"{self.client_id} is not connected")
         if self._calls is None:
             self._calls = Calls(self._shared.clock, self._rpc, self._send)
-        return self._calls.call(action, payload, message_id, timeout_s, on_sent)
+        return self._calls.call(action, payload, message_id, timeout_s, on_sent, expires_in_s)
 
     def _settle_call(self, event: Reply) -> None:
         frame = event.frame

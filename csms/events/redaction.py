@@ -17,7 +17,7 @@ HOLDS_NO_TEXT = frozenset({"Authorize", "Heartbeat", "MeterValues", "StartTransa
 """The actions that make up nearly all messages, and hold numbers, times and tags: they are not looked at."""
 _NAMES = re.compile(
     r"pass(?:word|wd|phrase|code)|authori[sz]ation[ _-]?key|secret|private[ _-]?key|shared[ _-]?key|simpin|credential"
-    r"|api[ _-]?key|pin[ _-]?code|psk(?=[\\\"'\s]*[=:]|$)",
+    r"|api[ _-]?key|pin[ _-]?code|pwd|(?:access|auth|bearer|refresh)[ _-]?token|puk(?=[\\\"'\s]*[=:]|$)|(?:wpa|wi-?fi)\w*key|psk(?=[\\\"'\s]*[=:]|$)",
     re.IGNORECASE,
 )
 _EMPTY, _COMMAS_OF_EMPTY = b",{}]", 2
@@ -63,6 +63,11 @@ def _may_hold_secrets(lowered: bytes) -> bool:
         or b"pin" in lowered
         or b"api" in lowered
         or b"psk" in lowered
+        or b"pwd" in lowered
+        or b"token" in lowered
+        or b"puk" in lowered
+        or b"wpa" in lowered
+        or b"wi" in lowered
         or b"vpn" in lowered
     )
 

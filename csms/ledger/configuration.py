@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET, Struct
 
 from csms.events.business import ConfigurationChanged
-from csms.events.redaction import names_a_secret, without_secrets
+from csms.events.redaction import REDACTED, names_a_secret, without_secrets
 from csms.ledger import chargepoints
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, ConfigurationKey
@@ -81,6 +81,8 @@ def arrive(
     where there was no answer.
     """
     draft = Draft(state, context)
+    # A secret is not wanted so; where one is in the ledger all the same, it goes no further.
+    wanted = {key: REDACTED if is_secret(key) else str(without_secrets(value)) for key, value in wanted.items()}
     body = {key: {"wanted": wanted[key], "status": answer} for key, answer in answers.items()}
     draft.change(chargepoints.record(state, context, "WantedConfiguration", body))
     for key, answer in answers.items():

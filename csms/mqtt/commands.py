@@ -31,7 +31,9 @@ _MAX_BYTES = 32 * 1024 * 1024
 class Sender(Protocol):
     """The one path of commands, as it is used here; see `csms.chargepoint.commands`."""
 
-    async def send(self, client_id: str, action: str, payload: dict[str, Any], *, timeout_s: float) -> dict[str, Any]:
+    async def send(
+        self, client_id: str, action: str, payload: dict[str, Any], *, timeout_s: float, expires_at: datetime | None
+    ) -> dict[str, Any]:
         """Send a CALL and return the payload of its CALLRESULT; raises `CommandFailed`."""
 
     async def queue(self, client_id: str, action: str, payload: dict[str, Any], expires_at: datetime) -> str:
@@ -172,7 +174,9 @@ class MqttCommands:
         if command.has_expired(self._now()):
             raise Expired("the time to expire passed before its turn: nothing was sent")
         try:
-            response = await self._sender.send(client_id, action, payload, timeout_s=command.timeout_s)
+            response = await self._sender.send(
+                client_id, action, payload, timeout_s=command.timeout_s, expires_at=command.expires_at
+            )
             return command_messages.succeeded(command, response)
         except NotConnected:
             if command.expires_at is None:

@@ -23,7 +23,7 @@ class FakeCommands:
         self.connected = set()
         self._numbers = count(1)
 
-    async def send(self, client_id, action, payload, *, timeout_s=30.0, message_id=None, on_sent=None):
+    async def send(self, client_id, action, payload, *, timeout_s=30.0, message_id=None, on_sent=None, expires_at=None):
         self.sent.append((client_id, action, payload, timeout_s, message_id))
         answer = self.answers.popleft() if self.answers else {"status": "Accepted"}
         if isinstance(answer, CommandFailed) and answer.status not in {"CallError", "Timeout", "ConnectionLost"}:

@@ -314,6 +314,8 @@ async def test_the_wanted_configuration_is_the_operators(desk):
         assert (await desk.http.get(target)).json == {"HeartbeatInterval": "60"}
         for body in ({"A": 1}, {"A": None}, {"": "x"}, {"x" * 101: "x"}, {"A": "1", "a": "2"}, {"a\nb": "1"}):
             assert (await desk.http.put(target, body)).status == 422, body
+        refused = await desk.http.put(target, {"AuthorizationKey": "s3cret"})
+        assert (refused.status, "s3cret" in str(refused.json)) == (422, False), "a secret is never kept"
         assert (await desk.http.delete(target)).status == 204
         assert (await desk.http.get(target)).json == {}
     assert (await desk.http.get(f"{V1}/chargepoints/CP2/configuration/wanted")).status == 404

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import orjson
 import pytest
 
@@ -9,6 +11,7 @@ from csms.chargepoint.outcomes import (
     CallRefused,
     CallTimedOut,
     ConnectionLost,
+    Expired,
     InvalidPayload,
     NotConnected,
     TooManyCommands,
@@ -153,6 +156,24 @@ def test_too_many(control):
     assert [bool(result) for result in results].count(True) == 1
     assert results[-1][0].check(TooManyCommands)
     assert results[-1][0].value.status == "Busy"
+
+
+def test_what_expires_before_its_turn_is_not_sent(control):
+    charger = control.connect()
+    charger.answers["ClearCache"] = None
+    control.start(control.commands.send("CP1", "ClearCache", {}, timeout_s=20))
+    expires_at = control.now + timedelta(seconds=5)
+    reset = control.start(control.commands.send("CP1", "Reset", {"type": "Hard"}, expires_at=expires_at))
+    control.advance(4.9)
+    assert reset == []
+    control.advance(0.2)
+    assert reset[0].check(Expired)
+    control.advance(30)
+    assert charger.actions == ["ClearCache"]
+    late = control.start(
+        control.commands.send("CP1", "Reset", {"type": "Hard"}, expires_at=expires_at - timedelta(days=1))
+    )
+    assert late[0].check(Expired)
 
 
 def test_a_turn_that_does_not_come(control):

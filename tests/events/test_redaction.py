@@ -28,6 +28,10 @@ def variable(name: str, **members: Any) -> dict[str, Any]:
         ("ChangeConfiguration", {"key": "ftp.Password", "value": SECRET}),
         ("ChangeConfiguration", {"key": "Vendor_Api-Key", "value": SECRET}),
         ("ChangeConfiguration", {"key": "SimPinCode", "value": SECRET}),
+        *(
+            ("ChangeConfiguration", {"key": key, "value": SECRET})
+            for key in ("WifiPwd", "AccessToken", "WPA2Key", "Wi-FiKey", "SimPUK")
+        ),
         ("SetVariables", {"setVariableData": [variable("BasicAuthPassword", attributeValue=SECRET)]}),
         ("NotifyReport", {"reportData": [variable("basicauthpassword", variableAttribute=[{"value": SECRET}])]}),
         ("NotifyEvent", {"eventData": [variable("BasicAuthPassword", actualValue=SECRET)]}),

@@ -135,7 +135,7 @@ class FakeSender:
         self.queue_fails_with = None
         self.waiting = deque()
 
-    async def send(self, client_id, action, payload, *, timeout_s):
+    async def send(self, client_id, action, payload, *, timeout_s, expires_at=None):
         self.sent.append((client_id, action, payload))
         self.timeouts.append(timeout_s)
         done = Deferred()
