@@ -25,7 +25,7 @@ MIXES = {
     "std": {HB: 25, STATUS: 20, MV6: 40, MV60: 5, START: 5, STOP: 5},
     **{name: {kind: 1} for kind, name in enumerate(KINDS)},
 }
-# Business events that each kind causes by contracts.md: one per reading time, `completed` and `session_cost` per stop.
+# Business events that each kind causes by docs/topics.md: one per reading time, `completed` and `session_cost` per stop.
 EVENTS = {HB: 0, STATUS: 1, MV6: 1, MV60: 10, START: 1, STOP: 2, BOOT: 1}
 
 _MASK = os.urandom(4)

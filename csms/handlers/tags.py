@@ -30,7 +30,7 @@ class Tags:
     def judge(
         self, id_tag: str, client_id: str, now: datetime, running_here: Sequence[str] = ()
     ) -> TagInfo | Deferred[TagInfo]:
-        """Judge a tag that starts nothing yet: for Authorize, or a reservation.
+        """Judge a tag that starts nothing yet: for Authorize.
 
         ``running_here`` are the tags of what runs at the charge point, where the tag may be shown to stop it.
         """

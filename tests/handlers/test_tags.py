@@ -274,7 +274,7 @@ class TestAuthority:
         assert _status(waiting.answer) == "Blocked"
 
 
-def test_a_reservation_is_judged_by_the_same_rule():
+def test_a_tag_that_starts_nothing_yet_is_judged_by_the_same_rule():
     ledger = FakeLedger()
     ledger.tags["a"] = IdTag(id_tag="A", status="Accepted", charge_points=("CP2",), max_transactions=1)
     tags = Tags(ledger, "Invalid", FakeAuthority(X=TagInfo("Blocked")))
