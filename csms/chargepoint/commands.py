@@ -25,8 +25,8 @@ from csms.chargepoint.outcomes import (
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.session import Session
 from csms.chargepoint.shared import Shared
+from csms.events.redaction import without_secrets
 from csms.handlers.command_set import CommandSet
-from csms.ledger.configuration import is_secret
 from csms.ocppj import codec
 from csms.ocppj.frames import CallError
 from csms.ocppj.schemas import BadPayload
@@ -133,9 +133,9 @@ class Commands:
         :raises StoreError: the ledger is away.
         """
         await self.check(client_id, action, payload)
-        if is_secret(str(payload.get("key", ""))):
+        if without_secrets(payload) != payload:
             raise InvalidPayload(
-                "key", "a secret is not kept, and so it cannot wait: send it when the charge point is there"
+                "payload", "a secret is not kept, and so it cannot wait: send it when the charge point is there"
             )
         message_id = self.new_message_id()
         await self._queue.add(client_id, action, payload, expires_at, message_id)

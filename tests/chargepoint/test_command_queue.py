@@ -149,6 +149,12 @@ def test_what_cannot_be_sent_is_not_queued(control):
         _queue(control, "Reset", {"type": "Warm"})
     with pytest.raises(InvalidPayload, match="secret"):
         _queue(control, "ChangeConfiguration", {"key": "AuthorizationKey", "value": "geheim"})
+    with pytest.raises(InvalidPayload, match="secret"):
+        control.get(
+            control.commands.queue(
+                "CP1", "GetDiagnostics", {"location": "ftp://u:s3cret@h/"}, control.now + timedelta(hours=1)
+            )
+        )
     with pytest.raises(Expired):
         _queue(control, seconds=0)
     with pytest.raises(UnknownChargePoint):
