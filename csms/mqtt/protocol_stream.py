@@ -17,6 +17,9 @@ _MAX_QUEUED = 10_000
 _MAX_QUEUED_BYTES = 32 * 1024 * 1024
 _BATCH = 1000
 _BATCH_BYTES = 192 * 1024
+_LONG_QUEUE = 3000
+"""From here on batches are larger: rather room for a moment than a message dropped."""
+_LARGE_BATCH_BYTES = 768 * 1024
 _SECONDS_BETWEEN_COMPLAINTS = 60
 
 
@@ -64,7 +67,8 @@ class ProtocolStream:
         if not link.writable:
             return IDLE_S
         published = size = 0
-        while published < _BATCH and size < _BATCH_BYTES and self._queue:
+        most = _BATCH_BYTES if len(self._queue) < _LONG_QUEUE else _LARGE_BATCH_BYTES
+        while published < _BATCH and size < most and self._queue:
             topic, body = self._queue.popleft()
             self._bytes_taken += len(body)
             try:

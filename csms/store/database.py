@@ -17,6 +17,7 @@ Durability = Literal["full", "normal"]
 _BUSY_TIMEOUT_S = 5
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
 _CACHE_KIB = 512
+_READERS_CACHE_KIB = 128
 _CHECKPOINT_PAGES = 2000
 """8 MiB: busy pages are written many times to the log, but once to the database."""
 _READERS = 6
@@ -78,7 +79,7 @@ def _sqlite(url: URL, durability: Durability, *, begin: str | None, **options: A
     def _connected(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
-        connection.execute(f"PRAGMA cache_size={-_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size={-(_CACHE_KIB if begin is not None else _READERS_CACHE_KIB)}")
         connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT_BYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
 
