@@ -19,10 +19,10 @@ import txaio
 from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
 
+from csms import reactor as lean_reactor
 from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
@@ -93,6 +93,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
+    lean_reactor.install()
+    from twisted.internet import reactor
+
     txaio.config.loop = reactor
     reactor.seconds = time.monotonic
     shared = Shared(

@@ -22,6 +22,7 @@ from twisted.web.server import Site
 
 import csms
 from csms import logs
+from csms import reactor as lean_reactor
 from csms.api.api import Parts, make_http_site
 from csms.api.event_feed import EventFeed
 from csms.api.health import Health
@@ -84,6 +85,7 @@ class Options(UsageOptions):
 
 def makeService(options: Mapping[str, Any]) -> IService:
     """Make the daemon from its options."""
+    lean_reactor.install()
     from twisted.internet import reactor
 
     # Twisted's clock is the wall clock: after a step backwards every timer would stand still (twisted #2424).

@@ -20,7 +20,7 @@ from csms.api.routes import Answer, Exchange, Route, Shown
 from csms.chargepoint.transactions import TransactionEnded, UnknownTransaction
 from csms.events.business import Measurement, Number, Quality
 from csms.ledger.clock import Instant
-from csms.ledger.metering import POWER, REGISTER, Sample, meter_value
+from csms.ledger.metering import Sample, meter_value
 from csms.ledger.numbers import kilo, number
 from csms.ledger.state import Reading, Transaction
 from csms.store import listings
@@ -174,17 +174,16 @@ def _readings(
 
 def _shown_reading(reading: Reading, transaction_id: int) -> ShownReading:
     samples = _samples(reading.samples)
-    measurands = meter_value(Instant(reading.taken_at, "", False), samples).contents.measurands
-    power, register = measurands.get(POWER), measurands.get(REGISTER)
+    contents = meter_value(Instant(reading.taken_at, "", False), samples).contents
     return ShownReading(
         timestamp=reading.taken_at,
         received_at=reading.received_at,
         connector_id=reading.connector_id,
         transaction_id=transaction_id,
-        measurands=measurands,
+        measurands=msgspec.json.decode(contents.measurands or b"{}", type=dict[str, Measurement]),
         samples=samples,
-        current_power=power.value if power is not None else UNSET,
-        total_energy=register.value if register is not None else UNSET,
+        current_power=contents.power if contents.power is not None else UNSET,
+        total_energy=contents.register if contents.register is not None else UNSET,
     )
 
 

@@ -7,6 +7,7 @@ built once for each version, not for each connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import Any
 
 import attrs
@@ -49,6 +50,8 @@ class Dispatcher:
     version: Version
     schemas: Schemas
     _handlers: dict[str, Handler] = attrs.field(factory=dict)
+    _takes_payload: set[str] = attrs.field(factory=set)
+    """The actions whose handlers read the payload as it is on the wire."""
 
     @classmethod
     def of(cls, version: Version, handlers: Iterable[object]) -> Dispatcher:
@@ -57,7 +60,9 @@ class Dispatcher:
         for handler in handlers:
             for action, route in create_route_map(handler).items():
                 if "_on_action" in route:
-                    dispatcher._handlers[str(action)] = route["_on_action"]
+                    dispatcher._handlers[str(action)] = found = _unwrapped(route["_on_action"], handler)
+                    if getattr(found, "takes_payload", False):
+                        dispatcher._takes_payload.add(str(action))
         dispatcher.schemas.compile_for(dispatcher._handlers)
         return dispatcher
 
@@ -68,19 +73,21 @@ class Dispatcher:
     def dispatch(self, call: Call, request: Request, mode: Mode) -> Outcome | Deferred[Outcome]:
         """Answer a CALL. Whatever goes wrong becomes a CALLERROR, but for a store that is away: that one is raised."""
         try:
-            handler = self._find(call.action)
-            _admit(call.action, request)
-            deviations = self.schemas.check_request(call.action, call.payload, mode)
+            action, schemas = call.action, self.schemas
+            handler = self._handlers.get(action) or self._find(action)
+            if request.state.registered != "Accepted":
+                _admit(action, request)
+            deviations = schemas.check_request(action, call.payload, mode)
             if deviations and mode != "off":
                 request.deviations.extend(deviations)
-            if getattr(handler, "takes_payload", False):
+            if action in self._takes_payload:
                 reply = handler(request)
             else:
-                payload = self.schemas.with_texts(call.payload) if deviations else call.payload
-                reply = handler(request, **self.schemas.keys.to_snake(payload))
-            if isinstance(reply, Deferred):
-                return reply.addCallback(self._encode, call).addErrback(self._failed, call)
-            return self._encode(reply, call)
+                payload = schemas.with_texts(call.payload) if deviations else call.payload
+                reply = handler(request, **schemas.keys.to_snake(payload))
+            if type(reply) is Reply:
+                return self._encode(reply, call)
+            return reply.addCallback(self._encode, call).addErrback(self._failed, call)  # type: ignore[union-attr]
         except Exception:  # noqa: BLE001 - a handler's fault must not end the connection
             return self._failed(Failure(), call)
 
@@ -94,9 +101,6 @@ class Dispatcher:
             return (error.description,)
 
     def _find(self, action: str) -> Handler:
-        handler = self._handlers.get(action)
-        if handler is not None:
-            return handler
         if action in self.schemas.actions:
             raise NotSupportedError(f"{action[:50]} is not supported from a charge point")
         raise exceptions.NotImplementedError(f"{action[:50]} is no action of OCPP {self.version.name}")
@@ -117,6 +121,12 @@ class Dispatcher:
             _log.failure("a handler of {action} failed", failure, action=call.action)
             code, description, details = InternalError.code, "the message could not be processed", {}
         return Outcome(frames.encode_error(call.message_id, code, description, details), None, code)
+
+
+def _unwrapped(route: Callable[..., Any], handler: object) -> Handler:
+    """Return a routed method without the library's wrapper around it, which only calls it."""
+    function = getattr(route, "__wrapped__", None)
+    return route if function is None else MethodType(function, handler)
 
 
 def _admit(action: str, request: Request) -> None:

@@ -138,12 +138,11 @@ class Session(Presence):
         if self._in_flight:
             self._held = call  # a decision of ours is being committed
             return
-        shared = self._shared
-        context = shared.context(call.message_id)
-        shared.counters.count("calls", call.action if self._dispatcher.handles(call.action) else "unknown")
-        request = Request(self.state, context, call.payload, [])
+        shared, dispatcher = self._shared, self._dispatcher
+        shared.counters.count("calls", call.action if dispatcher.handles(call.action) else "unknown")
+        request = Request(self.state, shared.context(call.message_id), call.payload, [])
         try:
-            outcome = self._dispatcher.dispatch(call, request, self._mode)
+            outcome = dispatcher.dispatch(call, request, self._mode)
         except StoreUnavailable as error:
             self._publish_in(call, request)
             self._give_up(error)
@@ -273,9 +272,13 @@ class Session(Presence):
     # The protocol stream.
 
     def _publish_in(self, call: Call, request: Request) -> None:
-        if request.deviations:
+        publish, deviations = self._shared.publish_protocol_event, request.deviations
+        if deviations:
             self._shared.counters.count("deviations")
-        self._publish("in", call.action, call.message_id, call.raw, tuple(request.deviations))
+        if publish is not None:
+            at = request.context.now
+            noted = tuple(deviations) if deviations else ()
+            publish(ProtocolEvent(at, self.client_id, "in", call.action, call.message_id, call.raw, noted))
 
     def _publish(self, direction: str, action: str, message_id: str, frame: bytes, deviations: tuple[str, ...]) -> None:
         publish = self._shared.publish_protocol_event

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
+from sqlalchemy.exc import DBAPIError
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
@@ -70,10 +71,11 @@ class Bulk:
 
     def execute(self, connection: Connection, rows: Sequence[list[Any]]) -> None:
         """Execute for all rows."""
+        execute = _on_the_driver(connection)
         start, left = 0, len(rows)
         for size in self._sizes:
             while left >= size:
-                connection.exec_driver_sql(self._text(size), self._parameters(rows[start : start + size]))
+                execute(self._text(size), self._parameters(rows[start : start + size]))
                 start, left = start + size, left - size
 
     def _text(self, size: int) -> str:
@@ -92,6 +94,27 @@ class Bulk:
             return together
         names = [f"{name}_{number}" for number in range(len(rows)) for name in self.names]
         return dict(zip(names, together, strict=True))
+
+
+def _on_the_driver(connection: Connection) -> Callable[[str, Any], None]:
+    """Return a way to execute on the driver's own connection; its errors are SQLAlchemy's.
+
+    SQLAlchemy's way to a result, which nobody wants here, takes as long as the statement.
+    """
+    dialect = connection.dialect
+    driver: Any = connection.connection.driver_connection
+    kind: type[Exception] = dialect.loaded_dbapi.Error
+
+    def execute(text: str, parameters: Any) -> None:
+        try:
+            driver.execute(text, parameters)
+        except kind as error:
+            is_gone = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+            raise DBAPIError.instance(
+                text, None, error, kind, hide_parameters=True, connection_invalidated=is_gone, dialect=dialect
+            ) from error
+
+    return execute
 
 
 class _Sequence(Struct, frozen=True, gc=False):
