@@ -38,11 +38,16 @@ class Problem(Exception):
         self.members = dict(members or {})
         self.headers = tuple(headers)
 
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return HTTPStatus(self.status).phrase
+
     def encode(self) -> bytes:
         """Return the body."""
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": self.title,
             "status": self.status,
             "detail": self.detail,
         }
