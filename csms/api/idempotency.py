@@ -1,7 +1,8 @@
 """``Idempotency-Key``: a request that comes again within an hour is answered as the first time, and done once.
 
 What was refused before anything was done (unknown, a bad payload, not connected, busy) is not kept: the same key may be used
-to try again. A daemon that dies while a request runs leaves it as running: whether it was done is not known.
+to try again. A daemon that dies while a request runs leaves it as running: whether it was done is not known. Secrets are not
+kept: an answer that is given again says ``(redacted)`` in their place.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from attrs import define
@@ -20,6 +22,7 @@ from twisted.python.failure import Failure
 from csms.api.ports import Ledger
 from csms.api.problems import Problem
 from csms.api.routes import Answer, Exchange, Header
+from csms.events.redaction import answer_without_secrets
 from csms.ocppj import codec
 from csms.store import seen_requests
 from csms.store.errors import StoreError
@@ -56,23 +59,23 @@ class Idempotency:
         seen = await self._ledger.write(lambda connection: seen_requests.claim(connection, FACE, key, fingerprint, now))
         if seen is not None:
             return _repeat(seen, fingerprint)
-        return await self._first(key, work)
+        return await self._first(key, exchange.body, work)
 
-    async def _first(self, key: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _first(self, key: str, payload: Any, work: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
             answer = await work()
         except Problem as problem:
             if problem.status in _NOTHING_WAS_DONE:
                 self._keep(lambda connection: seen_requests.release(connection, FACE, key))
             else:
-                status, body = problem.status, problem.encode()
+                status, body = problem.status, _without_secrets(payload, problem.body)
                 self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
             raise
         except StoreError:
             # Nothing was sent; the key may be used again.
             self._keep(lambda connection: seen_requests.release(connection, FACE, key))
             raise
-        status, body = answer.status, msgspec.json.encode(answer.body)
+        status, body = answer.status, _without_secrets(payload, msgspec.to_builtins(answer.body))
         self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
         return answer
 
@@ -82,6 +85,10 @@ class Idempotency:
             self._ledger.write(job).addErrback(_not_kept)
         except StoreError:
             _not_kept(Failure())
+
+
+def _without_secrets(payload: Any, answer: dict[str, Any]) -> bytes:
+    return codec.dump(answer_without_secrets(payload, answer))
 
 
 def _not_kept(failure: Failure) -> None:

@@ -43,15 +43,20 @@ class Problem(Exception):
         """The status in words."""
         return HTTPStatus(self.status).phrase
 
-    def encode(self) -> bytes:
-        """Return the body."""
-        body: dict[str, Any] = {
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is said of it."""
+        return {
             "type": "about:blank",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
+            **self.members,
         }
-        return orjson.dumps({**body, **self.members})
+
+    def encode(self) -> bytes:
+        """Return the body as JSON."""
+        return orjson.dumps(self.body)
 
 
 def not_found(what: str) -> Problem:

@@ -25,7 +25,7 @@ from csms.chargepoint.outcomes import (
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.session import Session
 from csms.chargepoint.shared import Shared
-from csms.events.redaction import without_secrets
+from csms.events.redaction import holds_a_secret
 from csms.handlers.command_set import CommandSet
 from csms.ocppj import codec
 from csms.ocppj.frames import CallError
@@ -133,7 +133,7 @@ class Commands:
         :raises StoreError: the ledger is away.
         """
         await self.check(client_id, action, payload)
-        if without_secrets(payload) != payload:
+        if holds_a_secret(payload):
             raise InvalidPayload(
                 "payload", "a secret is not kept, and so it cannot wait: send it when the charge point is there"
             )

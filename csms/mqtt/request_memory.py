@@ -2,6 +2,7 @@
 
 A request is claimed before anything is sent, and settled with its result before that is published. It is remembered for an
 hour, or for an hour after the time that its command expires: a retained command comes again at each subscription until then.
+Secrets are not kept: a result that is given again says ``(redacted)`` in their place.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
+import orjson
 from attrs import define, field
 from sqlalchemy import Connection
 from twisted.logger import Logger
 
+from csms.events.redaction import answer_without_secrets
 from csms.mqtt import command_messages
 from csms.mqtt.command_messages import Answer, Command, ReplyTo
+from csms.ocppj import codec
 from csms.store import seen_requests
 from csms.store.errors import StoreError
 from csms.store.seen_requests import Seen
@@ -97,16 +101,17 @@ class RequestMemory:
         return answer
 
     async def settle(self, command: Command, answer: Answer) -> None:
-        """Keep the answer to a request."""
+        """Keep the answer to a request, without its secrets."""
+        body = _without_secrets(command, answer)
         try:
             await self._store.write(
-                lambda connection: seen_requests.settle(connection, FACE, command.request_id, DONE, answer.body)
+                lambda connection: seen_requests.settle(connection, FACE, command.request_id, DONE, body)
             )
         except StoreError as error:
             _log.warn("the result of a command cannot be kept: {error}", error=str(error))
             if len(self._unsettled) >= _MAX_UNSETTLED:
                 del self._unsettled[next(iter(self._unsettled))]
-            self._unsettled[command.request_id] = Seen(command.fingerprint, DONE, answer.body)
+            self._unsettled[command.request_id] = Seen(command.fingerprint, DONE, body)
 
     async def forget(self, command: Command) -> None:
         """Let a request be taken again: nothing was sent."""
@@ -144,13 +149,20 @@ class RequestMemory:
         return Command(client_id, action, queued.request_id, {}, None, 0, addresses)
 
     async def settle_queued(self, command: Command, message_id: str, answer: Answer) -> None:
-        """Keep the answer to a request that was put off."""
+        """Keep the answer to a request that was put off, without its secrets."""
+        body = _without_secrets(command, answer)
 
         def job(connection: Connection) -> None:
-            seen_requests.settle(connection, FACE, command.request_id, DONE, answer.body)
+            seen_requests.settle(connection, FACE, command.request_id, DONE, body)
             seen_requests.release(connection, QUEUE_FACE, message_id)
 
         try:
             await self._store.write(job)
         except StoreError as error:
             _log.warn("the result of a queued command cannot be kept: {error}", error=str(error))
+
+
+def _without_secrets(command: Command, answer: Answer) -> bytes:
+    said = orjson.loads(answer.body)
+    kept = answer_without_secrets(command.payload, said)
+    return answer.body if kept == said else codec.dump(kept)

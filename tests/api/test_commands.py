@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from pytest_twisted import ensureDeferred
+from sqlalchemy import select
 from twisted.internet.defer import Deferred
 
 from csms.chargepoint import outcomes
+from csms.events.redaction import REDACTED
+from csms.store.tables import seen_requests
 from tests.api.fakes import offline
 from tests.api.test_events import until
 from tests.fakes import NOW
@@ -179,6 +182,39 @@ async def test_a_client_that_goes_away_does_not_lose_the_answer_of_its_key(desk)
     while replies[-1].status == 409:
         await ask()
     assert replies[-1].json == {"messageId": "m1", "response": {"status": "Accepted"}}
+    assert len(desk.commands.sent) == 1
+
+
+SECRET = "16f0b1e2a3c4d5e6"
+CONFIGURATION = {"configurationKey": [{"key": "AuthorizationKey", "readonly": False, "value": SECRET}]}
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "answer"),
+    [
+        ("GetConfiguration", {}, CONFIGURATION),
+        (
+            "ChangeConfiguration",
+            {"key": "AuthorizationKey", "value": SECRET},
+            outcomes.CallRefused("GenericError", f"not {SECRET}", {"value": SECRET}),
+        ),
+        ("DataTransfer", {"vendorId": "v"}, {"status": "Accepted", "data": f'{{"password": "{SECRET}"}}'}),
+    ],
+)
+@ensureDeferred
+async def test_no_secret_lies_in_the_ledger_for_a_key(desk, action, payload, answer):
+    target = RESET.replace("Reset", action)
+    desk.commands.answers.append(answer)
+    first = await desk.http.post(target, payload, Idempotency_Key="k1")
+    assert SECRET in first.body.decode()
+    # By the thread that writes: after what nobody waited for.
+    rows = await desk.store.write(lambda connection: connection.execute(select(seen_requests)).all())
+    assert [row.status for row in rows] == [first.status]
+    assert SECRET not in repr(rows)
+    again = await desk.http.post(target, payload, Idempotency_Key="k1")
+    assert (again.status, again.json.keys()) == (first.status, first.json.keys())
+    assert REDACTED in again.body.decode()
+    assert SECRET not in again.body.decode()
     assert len(desk.commands.sent) == 1
 
 

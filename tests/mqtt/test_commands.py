@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 import pytest_twisted
 from sqlalchemy import func, select
 from twisted.internet import reactor
@@ -12,6 +13,7 @@ from twisted.internet.defer import fail
 from twisted.internet.task import deferLater
 
 from csms.chargepoint.outcomes import CallRefused, ConnectionLost, InvalidPayload, NotConnected, TooManyCommands
+from csms.events.redaction import REDACTED
 from csms.mqtt import commands as module
 from csms.mqtt.command_messages import Incoming, ReplyTo
 from csms.mqtt.commands import MqttCommands
@@ -439,3 +441,35 @@ async def test_a_queued_command_is_answered_though_the_ledger_could_not_take_tha
     bench.commands.queued_result("CP1", "Reset", "message-1", ACCEPTED)
     await bench.answered()
     assert bench.answers.statuses == ["ok"]
+
+
+SECRET = "16f0b1e2a3c4d5e6"
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "outcome"),
+    [
+        ("GetConfiguration", {}, {"configurationKey": [{"key": "BasicAuthPassword", "value": SECRET}]}),
+        (
+            "ChangeConfiguration",
+            {"key": "AuthorizationKey", "value": SECRET},
+            InvalidPayload("value", f'"{SECRET}" is too long'),
+        ),
+        ("DataTransfer", {"vendorId": "v"}, CallRefused("GenericError", "no", {"password": SECRET})),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_no_secret_lies_in_the_ledger_for_a_request_id(store, action, payload, outcome):
+    bench = Bench(store)
+    first = await bench.carry_out("r1", payload, action=action, outcome=outcome)
+    assert SECRET in json.dumps(first)
+    rows = await store.read(lambda connection: connection.execute(select(seen_requests)).all())
+    assert [row.status for row in rows] == [200]
+    assert SECRET not in repr(rows)
+    bench.give("r1", payload, action=action)
+    await bench.answered(2)
+    again = bench.answers.results[-1]
+    assert (again["requestId"], again["status"]) == ("r1", first["status"])
+    assert SECRET not in json.dumps(again)
+    assert REDACTED in json.dumps(again)
+    assert len(bench.sender.sent) == 1
