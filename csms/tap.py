@@ -185,7 +185,15 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         },
         token,
     )
-    api = Parts(store, operations.commands, operations.provisioning, operations.transactions, event_feed, utc_now)
+    api = Parts(
+        ledger=store,
+        commands=operations.commands,
+        provisioning=operations.provisioning,
+        transactions=operations.transactions,
+        feed=event_feed,
+        now=utc_now,
+        gateway_id=gateway_id,
+    )
     daemon = Daemon(
         reactor=reactor,
         store=store,

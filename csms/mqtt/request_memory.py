@@ -8,7 +8,7 @@ Secrets are not kept: a result that is given again says ``(redacted)`` in their 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -17,21 +17,20 @@ from attrs import define, field
 from sqlalchemy import Connection
 from twisted.logger import Logger
 
+from csms.chargepoint.commands import LONGEST
 from csms.events.redaction import answer_without_secrets
 from csms.mqtt import command_messages
 from csms.mqtt.command_messages import Answer, Command, ReplyTo
 from csms.ocppj import codec
 from csms.store import seen_requests
 from csms.store.errors import StoreError
-from csms.store.seen_requests import Seen
+from csms.store.seen_requests import Claim, Seen
 
 _log = Logger()
 FACE = "mqtt"
 QUEUE_FACE = "mqtt-queue"
 """Under it stands, by message id, which request a queued command is."""
 DONE, QUEUED = 200, 202
-_LONGEST = timedelta(minutes=5)
-"""A claim of another daemon that is older is of one that ended."""
 _MAX_UNSETTLED = 1000
 
 
@@ -43,11 +42,6 @@ class Requests(Protocol):
 
     def read(self, query: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
         """Run a query on a reader's thread; fails with `StoreError`."""
-
-
-class _Claim(msgspec.Struct):
-    gateway_id: str
-    at: datetime
 
 
 class _Queued(msgspec.Struct):
@@ -75,7 +69,7 @@ class RequestMemory:
         if command.has_expired(now):
             found: Seen | None = await self._store.read(seen_requests.find, FACE, command.request_id, now)
             return found
-        claim = msgspec.json.encode(_Claim(self._gateway_id, now))
+        claim = Claim(self._gateway_id, now).encode()
 
         def job(connection: Connection) -> Seen | None:
             fingerprint, until = command.fingerprint, command.expires_at
@@ -92,8 +86,8 @@ class RequestMemory:
             return Answer("Repeated", seen.body or b"")
         if seen.status == QUEUED:
             return None
-        claim = msgspec.json.decode(seen.body or b"", type=_Claim)
-        if claim.gateway_id != self._gateway_id and now < claim.at + _LONGEST:
+        claim = seen.claim
+        if claim is None or not claim.is_over(self._gateway_id, now, LONGEST):
             # Another daemon carries it out just now: the charge point is moving from there to here.
             return None
         answer = command_messages.lost(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,12 +14,35 @@ from csms.store.tables import seen_requests
 REMEMBERED = timedelta(hours=1)
 
 
+class Claim(Struct, frozen=True):
+    """Who took a request; kept in the place of its answer while there is none."""
+
+    gateway_id: str
+    at: datetime
+
+    def encode(self) -> bytes:
+        """Return it as it is kept."""
+        return msgspec.json.encode(self)
+
+    def is_over(self, gateway_id: str, now: datetime, longest: timedelta) -> bool:
+        """Tell a daemon that does not know of the request whether nobody is at it any more.
+
+        Its own are of an earlier run, as no other daemon has its gateway id; another's are over after the longest time.
+        """
+        return self.gateway_id == gateway_id or now >= self.at + longest
+
+
 class Seen(Struct, frozen=True):
     """A request that was taken before; ``status`` and ``body`` are its answer, status None while there is none."""
 
     fingerprint: str
     status: int | None
     body: bytes | None
+
+    @property
+    def claim(self) -> Claim | None:
+        """Who is at it, None where that is not known."""
+        return msgspec.json.decode(self.body, type=Claim) if self.status is None and self.body else None
 
 
 def claim(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import deque
 from itertools import count
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from csms.chargepoint.outcomes import CommandFailed, NotConnected
+from csms.store.errors import StoreUnavailable
 
 
 class FakeCommands:
     """Charge points that answer as they are told.
 
     ``answers`` are taken in order: a payload, an exception, or a Deferred of one. Without any a command is Accepted.
+    A ``fault`` is raised once, before anything is sent.
     """
 
     def __init__(self):
@@ -21,9 +23,13 @@ class FakeCommands:
         self.sent = []
         self.queued = []
         self.connected = set()
+        self.fault = None
         self._numbers = count(1)
 
     async def send(self, client_id, action, payload, *, timeout_s=30.0, message_id=None, on_sent=None, expires_at=None):
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
         self.sent.append((client_id, action, payload, timeout_s, message_id))
         answer = self.answers.popleft() if self.answers else {"status": "Accepted"}
         if isinstance(answer, CommandFailed) and answer.status not in {"CallError", "Timeout", "ConnectionLost"}:
@@ -48,6 +54,20 @@ class FakeCommands:
 
     def new_message_id(self):
         return f"m{next(self._numbers)}"
+
+
+class Outage:
+    """A store that can be away."""
+
+    def __init__(self, store):
+        self._store = store
+        self.away = False
+
+    def write(self, job):
+        return fail(StoreUnavailable("away")) if self.away else self._store.write(job)
+
+    def browse(self, query, *arguments):
+        return fail(StoreUnavailable("away")) if self.away else self._store.browse(query, *arguments)
 
 
 def offline():

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
+import pytest_twisted
 from pytest_twisted import ensureDeferred
 from sqlalchemy import select
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 
 from csms.chargepoint import outcomes
+from csms.chargepoint.commands import LONGEST
 from csms.events.redaction import REDACTED
+from csms.store.errors import StoreUnavailable
 from csms.store.tables import seen_requests
-from tests.api.fakes import offline
+from tests.api.client import Http
+from tests.api.conftest import listen
+from tests.api.fakes import FakeCommands, Outage, offline
 from tests.api.test_events import until
 from tests.fakes import NOW
 
@@ -160,6 +166,116 @@ async def test_a_key_whose_command_still_runs_is_a_conflict(desk):
     assert (reply.status, reply.is_problem, reply.headers["retry-after"]) == (409, True, "1")
     answer.callback({"status": "Accepted"})
     assert (await first).status == 200
+
+
+@ensureDeferred
+async def test_a_key_may_be_used_again_after_a_fault_before_anything_was_sent(desk, logged):
+    for fault, status in ((RuntimeError("a bug"), 500), (StoreUnavailable("away"), 503)):
+        desk.commands.fault = fault
+        assert (await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")).status == status
+    assert not desk.commands.sent
+    assert (await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")).status == 200
+    assert len(logged.failures) == 1
+
+
+@ensureDeferred
+async def test_a_command_that_was_sent_before_a_fault_is_not_sent_again(desk, logged):
+    desk.commands.answers.append(RuntimeError("a bug"))
+    first = await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")
+    again = await desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")
+    assert (first.status, first.is_problem, first.json["messageId"]) == (500, True, "m1")
+    assert (again.status, again.json) == (500, first.json)
+    assert len(desk.commands.sent) == 1
+    assert len(logged.failures) == 1
+
+
+@pytest_twisted.async_yield_fixture
+async def daemons(desk):
+    """What makes further daemons on the desk's ledger."""
+    ports = []
+
+    async def make(gateway_id):
+        commands = FakeCommands()
+        ports.append(await listen(attrs.evolve(desk.parts, commands=commands, gateway_id=gateway_id)))
+        return Http(ports[-1].getHost().port), commands
+
+    yield make
+    for port in ports:
+        await port.stopListening()
+
+
+async def abandoned(desk):
+    """Begin a command that its daemon will not end, and return what would end it."""
+    answer = Deferred()
+    desk.commands.answers.append(answer)
+    first = Deferred.fromCoroutine(desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1"))
+    await until(lambda: desk.commands.sent)
+
+    async def end():
+        answer.callback({"status": "Accepted"})
+        await first
+
+    return end
+
+
+@ensureDeferred
+async def test_of_a_command_whose_daemon_died_nobody_knows_what_became_of_it(desk, daemons):
+    end = await abandoned(desk)
+    http, commands = await daemons("gw1")
+    assert (await http.post(RESET, {"type": "Hard"}, Idempotency_Key="k1")).status == 422
+    for _ in range(2):
+        reply = await http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")
+        assert (reply.status, reply.is_problem, reply.json["outcome"]) == (504, True, "ConnectionLost")
+        assert "not known" in reply.json["detail"]
+    assert not commands.sent
+    desk.now.advance(3601)
+    assert (await http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")).status == 200
+    await end()
+
+
+@ensureDeferred
+async def test_a_command_of_another_daemon_runs_until_it_must_be_over(desk, daemons):
+    end = await abandoned(desk)
+    http, commands = await daemons("gw2")
+    assert (await http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")).status == 409
+    desk.now.advance(LONGEST.total_seconds())
+    assert (await http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")).status == 504
+    assert not commands.sent
+    await end()
+
+
+@ensureDeferred
+async def test_of_requests_that_come_at_once_one_is_done(desk):
+    posts = [Deferred.fromCoroutine(desk.http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1")) for _ in range(20)]
+    statuses = [reply.status for reply in await gatherResults(posts)]
+    assert statuses.count(200) >= 1
+    assert set(statuses) <= {200, 409}
+    assert len(desk.commands.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "statuses", "sent"),
+    [({"status": "Accepted"}, [200, 503, 200], 1), (offline(), [503, 503, 200], 2)],
+    ids=["done", "not done"],
+)
+@ensureDeferred
+async def test_what_the_ledger_could_not_take_is_made_up_for(desk, outcome, statuses, sent):
+    ledger = Outage(desk.store)
+    port = await listen(attrs.evolve(desk.parts, ledger=ledger))
+    http = Http(port.getHost().port)
+    answer = Deferred()
+    desk.commands.answers.append(answer)
+    first = Deferred.fromCoroutine(http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1"))
+    await until(lambda: desk.commands.sent)
+    ledger.away = True
+    (answer.errback if isinstance(outcome, Exception) else answer.callback)(outcome)
+    replies = [await first]
+    replies.append(await http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1"))
+    ledger.away = False
+    replies.append(await http.post(RESET, {"type": "Soft"}, Idempotency_Key="k1"))
+    assert [reply.status for reply in replies] == statuses
+    assert len(desk.commands.sent) == sent
+    await port.stopListening()
 
 
 @ensureDeferred
