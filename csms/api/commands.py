@@ -79,8 +79,6 @@ class Commands:
     async def send(self, exchange: Exchange) -> Answer:
         """Send a command, once for each Idempotency-Key."""
         expires_at = utc(exchange.query.expires_at)
-        if expires_at is not None and expires_at <= self._now():
-            raise unprocessable("expiresAt", "the command has expired: it was not sent")
         command = _Command(
             self._commands,
             exchange.path["clientId"],
@@ -89,7 +87,12 @@ class Commands:
             exchange.query.timeout,
             expires_at,
         )
-        work = command.sent if _prefers_async(exchange.request) else command.answered
+
+        async def work() -> Answer:
+            if expires_at is not None and expires_at <= self._now():
+                raise unprocessable("expiresAt", "the command has expired: it was not sent")
+            return await (command.sent() if _prefers_async(exchange.request) else command.answered())
+
         # A client that goes away does not take back what is on the wire.
         return await uninterrupted(self._idempotency.once(exchange, work))
 

@@ -28,7 +28,7 @@ from csms.events.redaction import answer_without_secrets
 from csms.ocppj import codec
 from csms.store import seen_requests
 from csms.store.errors import StoreError
-from csms.store.seen_requests import Claim, Seen
+from csms.store.seen_requests import Arrears, Claim, Seen
 
 FACE = "http"
 HEADER = Header(
@@ -38,7 +38,6 @@ HEADER = Header(
 )
 _NOTHING_WAS_DONE = frozenset({400, 404, 422, 503})
 _DIED = "the daemon ended before the answer came: whether the charge point took it is not known"
-_MOST_UNSETTLED = 1000
 _log = Logger()
 
 
@@ -55,8 +54,7 @@ class Idempotency:
     _now: Callable[[], datetime]
     _running: dict[str, str] = field(factory=dict)
     """By key, the fingerprints of requests that are at work here."""
-    _unsettled: dict[str, Job] = field(factory=dict)
-    """By key, what the ledger could not take: it is made up for when the key comes again."""
+    _arrears: Arrears = field(factory=Arrears)
 
     async def once(self, exchange: Exchange, work: Work) -> Answer:
         """Do the work of a request, unless its key says that it was done.
@@ -82,15 +80,12 @@ class Idempotency:
 
     async def _claim(self, key: str, fingerprint: str, now: datetime) -> Seen | None:
         claim = Claim(self._gateway_id, now).encode()
-        unsettled = self._unsettled.get(key)
 
         def job(connection: Connection) -> Seen | None:
-            if unsettled is not None:
-                unsettled(connection)
             return seen_requests.claim(connection, FACE, key, fingerprint, now, body=claim)
 
-        seen = await self._ledger.write(job)
-        self._unsettled.pop(key, None)
+        seen = await self._ledger.write(self._arrears.before(key, job))
+        self._arrears.clear(key)
         return seen
 
     async def _first(self, key: str, payload: Any, work: Work) -> Answer:
@@ -137,9 +132,7 @@ class Idempotency:
 
         def not_kept(failure: Failure) -> None:
             _log.warn("what became of a request with a key is not kept: {error}", error=failure.getErrorMessage())
-            if len(self._unsettled) >= _MOST_UNSETTLED:
-                del self._unsettled[next(iter(self._unsettled))]
-            self._unsettled[key] = job
+            self._arrears.add(key, job)
 
         try:
             self._ledger.write(job).addErrback(not_kept)

@@ -169,6 +169,17 @@ async def test_a_key_whose_command_still_runs_is_a_conflict(desk):
 
 
 @ensureDeferred
+async def test_a_key_of_a_command_that_has_expired_meanwhile_gets_the_first_answer(desk):
+    target = f"{RESET}?expiresAt={LATER}"
+    first = await desk.http.post(target, {"type": "Soft"}, Idempotency_Key="k1")
+    desk.now.advance(601)
+    again = await desk.http.post(target, {"type": "Soft"}, Idempotency_Key="k1")
+    assert (again.status, again.body) == (first.status, first.body) == (200, first.body)
+    assert (await desk.http.post(target, {"type": "Soft"}, Idempotency_Key="k2")).status == 422
+    assert len(desk.commands.sent) == 1
+
+
+@ensureDeferred
 async def test_a_key_may_be_used_again_after_a_fault_before_anything_was_sent(desk, logged):
     for fault, status in ((RuntimeError("a bug"), 500), (StoreUnavailable("away"), 503)):
         desk.commands.fault = fault

@@ -372,6 +372,32 @@ async def test_a_result_that_the_ledger_could_not_take_is_remembered_nonetheless
     assert len(bench.sender.sent) == 1
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_command_that_was_not_sent_may_come_again_though_the_ledger_could_not_forget_it(store):
+    bench = Bench(store)
+    bench.give("r1")
+    await bench.sent()
+    bench.store.away = True
+    bench.sender.settle(TooManyCommands("too many wait"))
+    await bench.answered()
+    bench.store.away = False
+    assert bench.answers.statuses == ["Busy"]
+    assert (await bench.carry_out("r1"))["status"] == "ok"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_result_that_cannot_be_given_stops_no_other_command(store, logged):
+    bench = Bench(store)
+    bench.answers.fault = ZeroDivisionError()
+    bench.give("r1")
+    await bench.sent()
+    bench.sender.settle(ACCEPTED)
+    await until(lambda: not bench.commands.is_busy)
+    assert bench.answers.given == []
+    assert (await bench.carry_out("r2"))["status"] == "ok"
+    assert len(logged.failures) == 1
+
+
 # Commands that may wait for a charge point.
 
 
@@ -400,6 +426,21 @@ async def test_a_command_that_names_its_end_waits_for_a_charge_point_that_may_no
     await bench.answered(2)
     assert bench.answers.results[1] == result
     assert (len(bench.sender.sent), len(bench.sender.queued)) == (1, 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_repetition_of_a_command_that_waits_gets_its_result_where_it_wants_it(store):
+    bench = Bench(store)
+    await put_off(bench, message={"response_topic": "replies/1"})
+    for topic in ("replies/2", "replies/1", None):
+        bench.give("r1", expiresAt=SOON, message={"response_topic": topic, "correlation_data": None})
+        await until(lambda: not bench.commands.is_busy)
+    assert bench.answers.given == []
+    bench.commands.queued_result("CP1", "Reset", "message-1", ACCEPTED)
+    await bench.answered()
+    ((_, _, result, addresses),) = bench.answers.given
+    assert result["status"] == "ok"
+    assert addresses == (ReplyTo("replies/1", None), ReplyTo("replies/2", None))
 
 
 @pytest_twisted.ensureDeferred
@@ -443,9 +484,15 @@ async def test_a_queued_command_is_answered_though_the_ledger_could_not_take_tha
     await until(lambda: not bench.commands.is_busy)
     assert bench.answers.given == []
     bench.store.away = False
+    bench.give("r1", expiresAt=SOON)
+    await until(lambda: not bench.commands.is_busy)
+    assert bench.answers.given == []
     bench.commands.queued_result("CP1", "Reset", "message-1", ACCEPTED)
     await bench.answered()
-    assert bench.answers.statuses == ["ok"]
+    bench.give("r1", expiresAt=SOON)
+    await bench.answered(2)
+    assert bench.answers.statuses == ["ok", "ok"]
+    assert len(bench.sender.sent) == 1
 
 
 SECRET = "16f0b1e2a3c4d5e6"
