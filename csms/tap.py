@@ -34,11 +34,8 @@ from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
+from csms.handlers.families import COMMAND_SETS, handlers
 from csms.handlers.request import Policy
-from csms.handlers.v16.commands import COMMANDS
-from csms.handlers.v16.core import Core
-from csms.handlers.v16.firmware import Firmware
-from csms.handlers.v16.security import Security
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
 from csms.metrics import Counters
@@ -49,7 +46,7 @@ from csms.mqtt.feed import Broker, Feed, Retained
 from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
 from csms.mqtt.request_memory import RequestMemory
-from csms.ocppj.versions import V16
+from csms.ocppj.versions import SUPPORTED
 from csms.service import Daemon, Listener, Retention
 from csms.settings import Settings, SettingsError, load
 from csms.store.database import parse_url
@@ -147,7 +144,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         new_event_id=_new_event_id,
         gateway_id=gateway_id,
         ledger=store,
-        dispatchers={V16: Dispatcher.of(V16, [Core(store, policy, authority), Firmware(), Security()])},
+        dispatchers={
+            version: Dispatcher.of(version, handlers(version, store, policy, authority)) for version in SUPPORTED
+        },
         counters=counters,
         publish_protocol_event=_to_both(stream, message_log) if stream is not None else message_log.offer,
         unknown_chargepoints=_REGISTRATIONS[settings.ocpp.unknown_chargepoints],
@@ -155,7 +154,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     )
     registry = Registry(shared)
     operations = Operations.of(
-        shared, registry, {V16: COMMANDS}, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
+        shared, registry, COMMAND_SETS, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
     )
     if command_feed is not None:
         _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from csms.api.problems import Problem
 from csms.api.routes import Asked
-from csms.handlers.v16.commands import COMMANDS
+from csms.handlers.families import COMMAND_SETS
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
@@ -34,7 +34,7 @@ PATH: Mapping[str, Any] = {
             min_length=1,
             max_length=50,
             description="The OCPP action, as in OCPP",
-            examples=sorted(COMMANDS.actions),
+            examples=sorted({action for commands in COMMAND_SETS.values() for action in commands.actions}),
         ),
     ],
     "name": Annotated[str, Meta(min_length=1, max_length=100, description="The group's name")],

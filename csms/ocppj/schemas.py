@@ -21,6 +21,7 @@ Mode = Literal["strict", "tolerant", "off"]
 
 _MAX_DEVIATIONS = 20
 _TOLERATED = {"enum", "maxLength", "additionalProperties", "maxItems", "format", "multipleOf", "pattern", "minLength"}
+_REQUEST = "Request"
 _RESPONSE = "Response"
 
 
@@ -45,8 +46,9 @@ class Schemas:
         folder = importlib.resources.files(version.package) / "schemas"
         for entry in folder.iterdir():
             if entry.name.endswith(".json"):
-                self._texts[entry.name.removesuffix(".json")] = json.loads(entry.read_text(encoding="utf-8-sig"))
-        self.actions = frozenset(name for name in self._texts if name + _RESPONSE in self._texts)
+                name = entry.name.removesuffix(".json").removesuffix(_REQUEST)
+                self._texts[name] = json.loads(entry.read_text(encoding="utf-8-sig"))
+        self.actions = frozenset(name for name in self._texts if not name.endswith(_RESPONSE))
         self.keys = KeyNames(name for name, _ in _members(list(self._texts.values())))
         self._other_types, self._strings = _split_by_type(self._texts.values())
         self._compiled: dict[str, jsonschema_rs.Draft4Validator | jsonschema_rs.Draft6Validator] = {}

@@ -34,7 +34,27 @@ V16 = Version(
     unknown_message_type_is_answered=False,
 )
 
-SUPPORTED: tuple[Version, ...] = (V16,)
+V201 = Version(
+    name="2.0.1",
+    subprotocol="ocpp2.0.1",
+    package="ocpp.v201",
+    format_violation="FormatViolation",
+    occurrence_violation="OccurrenceConstraintViolation",
+    rpc_framework_error="RpcFrameworkError",
+    unknown_message_type_is_answered=True,
+)
+
+V21 = Version(
+    name="2.1",
+    subprotocol="ocpp2.1",
+    package="ocpp.v21",
+    format_violation="FormatViolation",
+    occurrence_violation="OccurrenceConstraintViolation",
+    rpc_framework_error="RpcFrameworkError",
+    unknown_message_type_is_answered=True,
+)
+
+SUPPORTED: tuple[Version, ...] = (V21, V201, V16)
 """In the server's order of preference, newest first."""
 
 

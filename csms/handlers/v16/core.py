@@ -15,7 +15,8 @@ from csms.handlers.request import Policy, Reads, Reply, Request, takes_payload, 
 from csms.handlers.tags import Authority, Tags
 from csms.handlers.v16 import values as v16
 from csms.handlers.v16.meter_values import meter_values
-from csms.handlers.v16.values import id_tag_info, instant, meter_wh, wire_time
+from csms.handlers.v16.values import id_tag_info, meter_wh
+from csms.handlers.wire import instant, wire_time
 from csms.ledger import chargepoints, connectors, readings, transactions
 from csms.ledger.authorization import TagFacts, TagInfo, Use
 from csms.ledger.metering import MeterValue

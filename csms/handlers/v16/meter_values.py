@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from csms.handlers.request import Request
-from csms.handlers.v16.values import instant
+from csms.handlers.wire import instant
 from csms.ledger.metering import MeterValue, Sample, meter_value
 from csms.ledger.scaling import scaled_meter_value
 

@@ -9,7 +9,7 @@ from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, GenericStatus
 
 from csms.handlers.request import Reply, Request
-from csms.handlers.v16.values import instant
+from csms.handlers.wire import instant
 from csms.ledger import chargepoints
 
 

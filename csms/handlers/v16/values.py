@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from ocpp.exceptions import PropertyConstraintViolationError
 
 from csms.handlers.request import Request
-from csms.ledger import clock
+from csms.handlers.wire import wire_time
 from csms.ledger.authorization import TagInfo
-from csms.ledger.clock import Instant
 from csms.ledger.transactions import UNKNOWN_METER
 
 _LARGEST_METER_WH = 10**13
@@ -20,19 +18,6 @@ _LARGEST_TRANSACTION_ID = 2**31 - 1
 _LARGEST_CONNECTOR_ID = 2**31 - 1
 _MOST_CONNECTORS = 256
 _LONGEST_ID_TAG = 20
-
-
-def instant(request: Request, text: str | None) -> Instant:
-    """Return a time of the charge point; one that is not to be believed is named as a deviation."""
-    at = clock.judge(text, request.context.now)
-    if at.suspect:
-        request.deviations.append(f"timestamp: {str(text)[:40]!r} is not to be believed, the time of arrival stands in")
-    return at
-
-
-def wire_time(at: datetime) -> str:
-    """Return a time as OCPP writes it: UTC, milliseconds (OCPP 1.6 §3.14)."""
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def meter_wh(request: Request, value: float) -> Decimal:

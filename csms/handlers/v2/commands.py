@@ -1,0 +1,80 @@
+"""The commands of OCPP 2.0.1 and 2.1 (part 2, messages that the CSMS sends)."""
+
+from __future__ import annotations
+
+from ocpp.v21.enums import Action as Action21
+from ocpp.v201.enums import Action
+
+from csms.handlers.command_set import CommandSet, Learner
+
+_ACTIONS_201 = frozenset(
+    action.value
+    for action in (
+        Action.cancel_reservation,
+        Action.certificate_signed,
+        Action.change_availability,
+        Action.clear_cache,
+        Action.clear_charging_profile,
+        Action.clear_display_message,
+        Action.clear_variable_monitoring,
+        Action.cost_updated,
+        Action.customer_information,
+        Action.data_transfer,
+        Action.delete_certificate,
+        Action.get_base_report,
+        Action.get_charging_profiles,
+        Action.get_composite_schedule,
+        Action.get_display_messages,
+        Action.get_installed_certificate_ids,
+        Action.get_local_list_version,
+        Action.get_log,
+        Action.get_monitoring_report,
+        Action.get_report,
+        Action.get_transaction_status,
+        Action.get_variables,
+        Action.install_certificate,
+        Action.publish_firmware,
+        Action.request_start_transaction,
+        Action.request_stop_transaction,
+        Action.reserve_now,
+        Action.reset,
+        Action.send_local_list,
+        Action.set_charging_profile,
+        Action.set_display_message,
+        Action.set_monitoring_base,
+        Action.set_monitoring_level,
+        Action.set_network_profile,
+        Action.set_variable_monitoring,
+        Action.set_variables,
+        Action.trigger_message,
+        Action.unlock_connector,
+        Action.unpublish_firmware,
+        Action.update_firmware,
+    )
+)
+_ACTIONS_21 = _ACTIONS_201 | frozenset(
+    action.value
+    for action in (
+        Action21.adjust_periodic_event_stream,
+        Action21.afrr_signal,
+        Action21.change_transaction_tariff,
+        Action21.clear_der_control,
+        Action21.clear_tariffs,
+        Action21.get_der_control,
+        Action21.get_periodic_event_stream,
+        Action21.get_tariffs,
+        Action21.notify_allowed_energy_transfer,
+        Action21.notify_web_payment_started,
+        Action21.request_battery_swap,
+        Action21.set_default_tariff,
+        Action21.set_der_control,
+        Action21.update_dynamic_schedule,
+        Action21.use_priority_charging,
+    )
+)
+_LEARNERS: dict[str, Learner] = {}
+# B02.FR.05
+_NOT_WHILE_PENDING = frozenset({Action.request_start_transaction.value, Action.request_stop_transaction.value})
+
+COMMANDS_201 = CommandSet(actions=_ACTIONS_201, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)
+COMMANDS_21 = CommandSet(actions=_ACTIONS_21, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)

@@ -1,0 +1,36 @@
+"""Security (OCPP 2.x, functional block A)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ocpp.routing import on
+from ocpp.v201 import call_result
+from ocpp.v201.enums import Action
+
+from csms.handlers.request import Reply, Request
+from csms.handlers.wire import instant
+from csms.ledger import chargepoints
+
+
+class Security:
+    """Security: what a station tells."""
+
+    @on(Action.security_event_notification)
+    def on_security_event_notification(self, request: Request, timestamp: str, **members: Any) -> Reply:
+        """Answer SecurityEventNotification (A04): stored and published."""
+        decision = chargepoints.security_event(
+            request.state,
+            request.context,
+            event_type=members["type"],
+            instant=instant(request, timestamp),
+            tech_info=members.get("tech_info"),
+            body=request.payload,
+        )
+        return Reply(call_result.SecurityEventNotification(), decision)
+
+    @on(Action.sign_certificate)
+    def on_sign_certificate(self, request: Request, **_members: Any) -> Reply:
+        """Answer SignCertificate (A02)."""
+        decision = chargepoints.keep(request.state, request.context, kind=Action.sign_certificate, body=request.payload)
+        return Reply(call_result.SignCertificate(status="Rejected"), decision)

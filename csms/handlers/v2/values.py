@@ -1,0 +1,21 @@
+"""Values of OCPP 2.x messages that need care before the ledger may see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csms.handlers.wire import wire_time
+from csms.ledger.authorization import TagInfo, TagStatus
+
+_STATUSES: dict[TagStatus, str] = {}
+"""Words of 2.x for what 1.6 says otherwise: none as yet."""
+
+
+def id_token_info(info: TagInfo) -> dict[str, Any]:
+    """Return the idTokenInfo of an answer (OCPP 2.0.1 part 2 §2.26)."""
+    parent = info.parent_id_tag
+    return {
+        "status": _STATUSES.get(info.status, info.status),
+        "cache_expiry_date_time": wire_time(info.expiry_date) if info.expiry_date is not None else None,
+        "group_id_token": {"id_token": parent, "type": "Central"} if parent is not None else None,
+    }
