@@ -47,11 +47,12 @@ from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
 from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import SUPPORTED
-from csms.service import Daemon, Listener, Retention
+from csms.service import Daemon, Listener
 from csms.settings import Settings, SettingsError, load
 from csms.store.database import parse_url
 from csms.store.errors import StoreError
 from csms.store.message_log import MessageLog
+from csms.store.retention import Retention
 from csms.store.store import Store
 from csms.systemd import Notifier
 from csms.websocket.factory import ChargePointFactory
