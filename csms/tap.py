@@ -48,7 +48,8 @@ from csms.mqtt.relay import Relay
 from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import SUPPORTED
 from csms.service import Daemon, Listener
-from csms.settings import Settings, SettingsError, load
+from csms.setting_sources import SettingsError
+from csms.settings import Settings, load
 from csms.store.database import parse_url
 from csms.store.errors import StoreError
 from csms.store.message_log import MessageLog
