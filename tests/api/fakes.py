@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import deque
 from itertools import count
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 
 from csms.chargepoint.outcomes import CommandFailed, NotConnected
-from csms.store.errors import StoreUnavailable
 
 
 class FakeCommands:
@@ -54,20 +53,6 @@ class FakeCommands:
 
     def new_message_id(self):
         return f"m{next(self._numbers)}"
-
-
-class Outage:
-    """A store that can be away."""
-
-    def __init__(self, store):
-        self._store = store
-        self.away = False
-
-    def write(self, job):
-        return fail(StoreUnavailable("away")) if self.away else self._store.write(job)
-
-    def browse(self, query, *arguments):
-        return fail(StoreUnavailable("away")) if self.away else self._store.browse(query, *arguments)
 
 
 def offline():

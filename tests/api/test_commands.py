@@ -16,9 +16,9 @@ from csms.store.errors import StoreUnavailable
 from csms.store.tables import seen_requests
 from tests.api.client import Http
 from tests.api.conftest import listen
-from tests.api.fakes import FakeCommands, Outage, offline
+from tests.api.fakes import FakeCommands, offline
 from tests.api.test_events import until
-from tests.fakes import NOW
+from tests.fakes import NOW, Outage
 
 RESET = "/api/v1/chargepoints/CP1/commands/Reset"
 LATER = "2026-03-01T12:10:00Z"

@@ -9,7 +9,6 @@ import pytest
 import pytest_twisted
 from sqlalchemy import func, select
 from twisted.internet import reactor
-from twisted.internet.defer import fail
 from twisted.internet.task import deferLater
 
 from csms.chargepoint.commands import LONGEST
@@ -23,7 +22,7 @@ from csms.mqtt.request_memory import RequestMemory
 from csms.store.errors import StoreUnavailable
 from csms.store.seen_requests import REMEMBERED, prune
 from csms.store.tables import seen_requests
-from tests.fakes import WallClock
+from tests.fakes import Outage, WallClock
 from tests.mqtt.fakes import FakeAnswers, FakeSender
 
 ACCEPTED = {"status": "Accepted"}
@@ -35,20 +34,6 @@ async def until(condition):
     while not condition():
         assert time.monotonic() < deadline
         await deferLater(reactor, 0.002)
-
-
-class Outage:
-    """A store that can be away."""
-
-    def __init__(self, store):
-        self._store = store
-        self.away = False
-
-    def write(self, job):
-        return fail(StoreUnavailable("away")) if self.away else self._store.write(job)
-
-    def read(self, query, *arguments):
-        return fail(StoreUnavailable("away")) if self.away else self._store.read(query, *arguments)
 
 
 class Bench:
