@@ -48,11 +48,13 @@ from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
 from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import SUPPORTED
-from csms.service import Daemon, Listener, Retention
-from csms.settings import Settings, SettingsError, load
+from csms.service import Daemon, Listener
+from csms.setting_sources import SettingsError
+from csms.settings import Settings, load
 from csms.store.database import parse_url
 from csms.store.errors import StoreError
 from csms.store.message_log import MessageLog
+from csms.store.retention import Retention
 from csms.store.store import Store
 from csms.systemd import Notifier
 from csms.websocket.factory import ChargePointFactory
@@ -186,7 +188,15 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         },
         token,
     )
-    api = Parts(store, operations.commands, operations.provisioning, operations.transactions, event_feed, utc_now)
+    api = Parts(
+        ledger=store,
+        commands=operations.commands,
+        provisioning=operations.provisioning,
+        transactions=operations.transactions,
+        feed=event_feed,
+        now=utc_now,
+        gateway_id=gateway_id,
+    )
     daemon = Daemon(
         reactor=reactor,
         store=store,

@@ -187,6 +187,26 @@ class FakeLedger:
         ]
 
 
+class Outage:
+    """A store that can be away."""
+
+    def __init__(self, store):
+        self._store = store
+        self.away = False
+
+    def write(self, job):
+        return self._unless_away(self._store.write, job)
+
+    def read(self, query, *arguments):
+        return self._unless_away(self._store.read, query, *arguments)
+
+    def browse(self, query, *arguments):
+        return self._unless_away(self._store.browse, query, *arguments)
+
+    def _unless_away(self, function, *arguments):
+        return fail(StoreUnavailable("away")) if self.away else function(*arguments)
+
+
 class FakeAuthority:
     """The external authority: says at once what the test has told it or, where it knows nothing, when `say` is called."""
 

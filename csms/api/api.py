@@ -47,6 +47,7 @@ class Parts:
     transactions: ports.Transactions
     feed: EventFeed
     now: Callable[[], datetime]
+    gateway_id: str
 
 
 def make_routes(parts: Parts) -> Sequence[Route]:
@@ -54,7 +55,7 @@ def make_routes(parts: Parts) -> Sequence[Route]:
     ledger = parts.ledger
     resources: list[Resource] = [
         ChargePoints(ledger, parts.provisioning),
-        Commands(parts.commands, Idempotency(ledger, parts.now), parts.now),
+        Commands(parts.commands, Idempotency(ledger, parts.gateway_id, parts.now), parts.now),
         Messages(ledger),
         Quirks(ledger),
         Configuration(ledger, parts.provisioning),

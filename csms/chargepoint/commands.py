@@ -7,11 +7,12 @@ connector 99 is the charge point's to say. It leaves as it is given, in the orde
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from twisted.logger import Logger
 
+from csms.chargepoint.calls import TURN_S
 from csms.chargepoint.command_queue import CommandQueue
 from csms.chargepoint.outcomes import (
     CallRefused,
@@ -25,7 +26,7 @@ from csms.chargepoint.outcomes import (
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.session import Session
 from csms.chargepoint.shared import Shared
-from csms.events.redaction import without_secrets
+from csms.events.redaction import holds_a_secret
 from csms.handlers.command_set import CommandSet
 from csms.ocppj import codec
 from csms.ocppj.frames import CallError
@@ -36,6 +37,10 @@ from csms.store.errors import StoreError
 
 _log = Logger()
 TIMEOUT_S = 30.0
+LONGEST_TIMEOUT_S = 600
+"""What the faces let an operator ask for at most."""
+LONGEST = timedelta(seconds=LONGEST_TIMEOUT_S + TURN_S + 60)
+"""After it a command has an outcome, whatever that is: its turn and its time are over, with a margin for the ledger."""
 _ACCEPTED = "Accepted"
 _PENDING = "Pending"
 
@@ -133,7 +138,7 @@ class Commands:
         :raises StoreError: the ledger is away.
         """
         await self.check(client_id, action, payload)
-        if without_secrets(payload) != payload:
+        if holds_a_secret(payload):
             raise InvalidPayload(
                 "payload", "a secret is not kept, and so it cannot wait: send it when the charge point is there"
             )

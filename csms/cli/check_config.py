@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from twisted.internet.endpoints import serverFromString
 
-from csms.settings import Settings, SettingsError, load
+from csms.setting_sources import SettingsError
+from csms.settings import Settings, load
 
 
 @click.command(name="check-config", epilog="Example: csms check-config /etc/csms/csms.toml")
