@@ -105,7 +105,7 @@ class Ocpp(Section):
     heartbeat_interval: Annotated[Seconds, Field(ge=20)] = 300
     unknown_chargepoints: Literal["accept", "pending", "reject"] = "accept"
     anonymous_networks: Literal["private", "any"] = "private"
-    unknown_tags: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Accepted"
+    unknown_tags: Literal["Accepted", "Blocked", "Expired", "Invalid", "Unknown"] = "Accepted"
     validation: Literal["strict", "tolerant", "off"] = "tolerant"
     ping_interval: Seconds = 30
     ping_timeout: Seconds = 20
@@ -207,7 +207,7 @@ class Authority(Section):
     timeout: Annotated[Seconds, Field(le=30)] = 5
     token: SecretStr | None = None
     cache: SecondsOrNone = 300
-    absent: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Invalid"
+    absent: Literal["Accepted", "Blocked", "Expired", "Invalid", "Unknown"] = "Invalid"
 
 
 class Limits(Section):
