@@ -210,6 +210,12 @@ class Authority(Section):
     absent: Literal["Accepted", "Blocked", "Expired", "Invalid", "Unknown"] = "Invalid"
 
 
+class Iso15118(Section):
+    """Contract certificates of cars."""
+
+    mo_roots: str | None = None
+
+
 class Limits(Section):
     """Bounds of the endpoint."""
 
@@ -257,6 +263,7 @@ class Settings(BaseSettings):
     ledger: Ledger = Ledger()
     messages: Messages = Messages()
     authority: Authority = Authority()
+    iso15118: Iso15118 = Iso15118()
     limits: Limits = Limits()
     gateway: Gateway = Field(default_factory=Gateway)
     log: Log = Log()

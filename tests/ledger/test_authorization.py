@@ -231,7 +231,10 @@ class TestTokenType:
         refused = TagInfo("Invalid" if unknown == "Accepted" else unknown)
         assert told == (TagInfo("Accepted", None, "GROUP") if same else refused)
 
-    @pytest.mark.parametrize(("tag", "status"), [(tag_of("Blocked", type="eMAID"), "Blocked"), (tag_of(expiry_date=NOW, type="eMAID"), "Expired")])
+    @pytest.mark.parametrize(
+        ("tag", "status"),
+        [(tag_of("Blocked", type="eMAID"), "Blocked"), (tag_of(expiry_date=NOW, type="eMAID"), "Expired")],
+    )
     def test_blocked_and_expired_are_told_under_any_type(self, tag: IdTag, status: TagStatus) -> None:
         assert judged(tag, Use(client_id="CP1", now=NOW, type="Local")) == status
 
@@ -255,7 +258,9 @@ class TestBudget:
         for use in (SHOWN, start_of(7)):
             assert judged(tag, use, sessions=tuple(sessions)) == status
 
-    @pytest.mark.parametrize(("sessions", "left"), [([], 10_000), ([ran(4_000), ran(500, stop=NOW)], 5_500), ([ran(99_000)], 0)])
+    @pytest.mark.parametrize(
+        ("sessions", "left"), [([], 10_000), ([ran(4_000), ran(500, stop=NOW)], 5_500), ([ran(99_000)], 0)]
+    )
     def test_what_is_left_is_told(self, sessions: list[TagSession], left: int) -> None:
         facts = TagFacts(tag=tag_of(budget_kwh=Decimal(10), budget_period="day"), sessions=tuple(sessions))
         assert authorize(facts, SHOWN, "Invalid").budget_left_wh == left
