@@ -172,6 +172,9 @@ class Billing(Section):
     energy_rate: Rate = Decimal(0)
     time_rate: Rate = Decimal(0)
     session_fee: Rate = Decimal(0)
+    running_cost: bool = False
+    cost_updated: SecondsOrNone = 0
+    tariff_in_authorize: bool = False
 
 
 class Events(Section):

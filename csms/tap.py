@@ -137,7 +137,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     policy = Policy(
         heartbeat_interval_s=round(settings.ocpp.heartbeat_interval),
         unknown_tags=settings.ocpp.unknown_tags,
-        tariff=Tariff(**settings.billing.model_dump()),
+        tariff=Tariff(**settings.billing.model_dump(include=set(Tariff.__struct_fields__))),
+        tells_running_cost=settings.billing.running_cost,
+        tells_tariff=settings.billing.tariff_in_authorize,
     )
     authority = _authority(reactor, settings, counters)
     contracts = _contracts(settings)

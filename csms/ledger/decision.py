@@ -24,6 +24,7 @@ from csms.ledger.state import (
     Reading,
     Record,
     Reservation,
+    StationTariff,
     Transaction,
 )
 
@@ -37,6 +38,7 @@ Change = (
     | Record
     | Reservation
     | ConfigurationKey
+    | StationTariff
 )
 Answer = TypeVar("Answer")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ocpp.routing import on
+from ocpp.v21 import call_result as call_result_21
 from ocpp.v201 import call_result
 from ocpp.v201.enums import Action
 from twisted.internet.defer import Deferred
@@ -12,6 +13,7 @@ from twisted.internet.defer import Deferred
 from csms.handlers.contracts import CertificateStatus, Contract, Contracts, OcspData, refused, status_with
 from csms.handlers.request import Policy, Reads, Reply, Request, then
 from csms.handlers.tags import Authority, Tags
+from csms.handlers.v2.tariffs import tariff_type
 from csms.handlers.v2.values import Token, id_token_info, token
 from csms.ledger.authorization import TagInfo
 
@@ -31,6 +33,7 @@ class Authorization:
         is_21: bool = False,
     ) -> None:
         self._tags = Tags(reads, policy.unknown_tags, authority)
+        self._tells_tariff = policy.tells_tariff and is_21
         self._contracts = contracts
         self._is_21 = is_21
 
@@ -67,6 +70,10 @@ class Authorization:
         self, info: TagInfo, request: Request, shown: Token, certificate_status: CertificateStatus | None = None
     ) -> Reply:
         told = id_token_info(info, shown, request.context.now, is_21=self._is_21)
+        tariff, name = request.state.tariff, request.state.charge_point.tariff_id
+        if self._tells_tariff and info.status == "Accepted" and tariff is not None and name is not None:
+            described: Any = tariff_type(name, tariff)
+            return Reply(call_result_21.Authorize(told, certificate_status=certificate_status, tariff=described))
         return Reply(call_result.Authorize(id_token_info=told, certificate_status=certificate_status))
 
 
