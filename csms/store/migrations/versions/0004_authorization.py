@@ -5,8 +5,8 @@ from alembic import op
 
 from csms.store.columns import UtcTime
 
-revision = "0003_authorization"
-down_revision = "0002"
+revision = "0004_authorization"
+down_revision = "0003_evses"
 
 
 def upgrade() -> None:
