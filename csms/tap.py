@@ -190,7 +190,15 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         },
         token,
     )
-    api = Parts(store, operations.commands, operations.provisioning, operations.transactions, event_feed, utc_now)
+    api = Parts(
+        store,
+        operations.commands,
+        operations.provisioning,
+        operations.transactions,
+        event_feed,
+        utc_now,
+        policy.tariff,
+    )
     daemon = Daemon(
         reactor=reactor,
         store=store,

@@ -68,6 +68,8 @@ class ShownChargePoint(Shown, frozen=True):
     booted_at: datetime | UnsetType = UNSET
     connected_since: datetime | UnsetType = UNSET
     disconnected_at: datetime | UnsetType = UNSET
+    local_list_version: int | UnsetType = UNSET
+    local_list_seen_at: datetime | UnsetType = UNSET
 
 
 class ChargePointPage(Shown, frozen=True):
@@ -179,6 +181,8 @@ def shown(row: KnownChargePoint) -> ShownChargePoint:
         booted_at=known(point.booted_at),
         connected_since=known(point.connected_since),
         disconnected_at=known(point.disconnected_at),
+        local_list_version=known(point.local_list_version),
+        local_list_seen_at=known(point.local_list_seen_at),
     )
 
 

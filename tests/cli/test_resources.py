@@ -259,3 +259,16 @@ def test_readings_and_costs_in_words(run, api):
     assert (out.splitlines()[1].split("\t")[-1], status) == (r"Voltage 230.1 V, SoC 50 Percent\u001b", 0)
     api.answer("GET /transactions?limit=50", {"items": [{"cost": 1.5, "currency": "EUR"}]})
     assert "1.5 EUR" in run("transaction", "list")[0].splitlines()[1].split("\t")
+
+
+def test_a_tariff_is_sent(run, api):
+    api.answer(
+        "POST /chargepoints/CP%2F1/tariffs", {"messageId": "m1", "tariff": {}, "response": {"status": "Accepted"}}
+    )
+    out, err, status = run("tariff", "send", "night", "CP/1", "--evse", "0")
+    assert (json.loads(out), err, status) == ({"status": "Accepted"}, [], 0)
+    assert api.last.json == {"tariffId": "night", "evseId": 0}
+    run("tariff", "send", "night", "CP/1", "--transaction", "7", "--json")
+    assert api.last.json == {"tariffId": "night", "transactionId": 7}
+    _out, err, status = run("tariff", "send", "night", "CP/1", "--transaction", "7", "--evse", "1")
+    assert (len(err), status, len(api.requests)) == (1, 2, 2)
