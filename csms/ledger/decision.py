@@ -26,6 +26,7 @@ from csms.ledger.state import (
     Reading,
     Record,
     Reservation,
+    StationTariff,
     Transaction,
 )
 
@@ -41,6 +42,7 @@ Change = (
     | Record
     | Reservation
     | ConfigurationKey
+    | StationTariff
 )
 Answer = TypeVar("Answer")
 

@@ -43,6 +43,11 @@ class EnergyMeter(Struct, frozen=True, kw_only=True):
             return self.earlier_segments_wh
         return self.earlier_segments_wh + self.latest_wh - self.segment_start_wh
 
+    @property
+    def so_far_wh(self) -> Decimal:
+        """The energy of a session that goes on: by the register or, where there was none yet, by intervals."""
+        return self.energy_wh if self.latest_wh is not None else self.intervals_wh or ZERO
+
 
 def begin(meter_start_wh: Decimal, at: datetime) -> EnergyMeter:
     """Start a session; a negative register means that it is not known."""

@@ -24,6 +24,7 @@ from csms.ledger.state import (
     Reading,
     Record,
     Reservation,
+    StationTariff,
     Transaction,
 )
 from csms.store import tables
@@ -138,6 +139,7 @@ class Statements:
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            StationTariff: bulk_upsert(tables.station_tariffs, StationTariff),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -185,6 +187,8 @@ def _key(change: Change) -> object:
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey):
         return change.client_id, change.key
+    if isinstance(change, StationTariff):
+        return change.client_id, change.evse_id, change.tariff_id
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 
