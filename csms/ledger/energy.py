@@ -56,6 +56,21 @@ def begin(meter_start_wh: Decimal, at: datetime) -> EnergyMeter:
     return EnergyMeter(begun_at=at, segment_start_wh=meter_start_wh)
 
 
+def rebase(meter: EnergyMeter, register_wh: Decimal, at: datetime) -> EnergyMeter:
+    """Count from an earlier register than the first that was heard: it came late, or it is that of the beginning.
+
+    One that is above, or an impossible 0, makes the result an estimate: the register was reset meanwhile.
+    """
+    start = meter.segment_start_wh
+    meter = replace(meter, begun_at=at)
+    if start is None or start == register_wh:
+        return replace(meter, segment_start_wh=register_wh)
+    jumps = register_wh == 0 and start > _plausible_wh(at, meter.latest_at or at)
+    if meter.earlier_segments_wh or register_wh > start or jumps:
+        return replace(meter, estimated=True)
+    return replace(meter, segment_start_wh=register_wh)
+
+
 def read(meter: EnergyMeter, register_wh: Decimal, at: datetime, context: str | None = None) -> EnergyMeter:
     """Take a register value; one that is older than the latest is left out of the arithmetic."""
     if register_wh < 0 or (meter.latest_at is not None and at < meter.latest_at):

@@ -109,6 +109,10 @@ class EventTrail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether its Started came; without it the transaction was opened from what was known."""
     ended: int | None = None
     """The seqNo of its Ended."""
+    open_meter: EnergyMeter | None = None
+    """Once it has ended, its meter before the stop: what comes late counts from there."""
+    knows_end: bool = False
+    """Whether the register at its end was told."""
     tag_from: int | None = None
     """The seqNo of the event that told its id tag."""
     tag_type: str | None = None
