@@ -160,7 +160,12 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     )
     registry = Registry(shared)
     operations = Operations.of(
-        shared, registry, COMMAND_SETS, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
+        shared,
+        registry,
+        COMMAND_SETS,
+        new_message_id=lambda: str(uuid.uuid4()),
+        tariff=policy.tariff,
+        cost_updates_every_s=settings.billing.cost_updated,
     )
     if command_feed is not None:
         _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))

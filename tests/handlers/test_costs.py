@@ -14,7 +14,7 @@ from csms.handlers.request import Policy
 from csms.handlers.v2.costs import total_cost, transaction_limit
 from csms.handlers.v2.tariffs import on_wire, tariff_type
 from csms.ledger import energy
-from csms.ledger.authorization import IdTag, TagInfo
+from csms.ledger.authorization import IdTag, TagFacts, TagInfo, TagSession
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Transaction
 from csms.ocppj.schemas import Schemas
@@ -80,10 +80,26 @@ class TestTotalCost:
         policy = Policy(tariff=default, tells_running_cost=running)
         assert total_cost(state, policy, transaction, NOW + timedelta(minutes=15)) == told
 
-    def test_a_budget_limits_what_is_taken(self):
-        assert transaction_limit(TagInfo("Accepted", budget_left_wh=Decimal("1500.5"))) == {"max_energy": 1500.5}
-        assert transaction_limit(TagInfo("Accepted")) is None
-        assert transaction_limit(None) is None
+
+class TestTransactionLimit:
+    INFO = TagInfo("Accepted", budget_left_wh=Decimal("1500.5"))
+
+    @pytest.mark.parametrize(
+        ("info", "transaction", "limit"),
+        [
+            (INFO, transaction_of(), {"max_energy": 1500.5}),
+            (replace(INFO, status="NoCredit"), transaction_of(), None),
+            (TagInfo("Accepted"), transaction_of(), None),
+            (INFO, ENDED, None),
+        ],
+        ids=["what is left", "nothing is left", "no budget", "in the end"],
+    )
+    def test_a_budget_limits_what_is_taken(self, info, transaction, limit):
+        assert transaction_limit(info, TagFacts(), transaction) == limit
+
+    def test_what_it_has_taken_is_not_lost_to_it(self):
+        sessions = tuple(TagSession("CP1", number, NOW, None, Decimal(wh)) for number, wh in ((7, 400), (8, 900)))
+        assert transaction_limit(self.INFO, TagFacts(sessions=sessions), transaction_of()) == {"max_energy": 1900.5}
 
 
 class TestTariffType:
@@ -140,3 +156,50 @@ class TestTariffInAuthorize:
     @pytest.mark.parametrize("member", [{"version": V201}, {"status": "Blocked"}, {"own": None}, {"tells": False}])
     def test_or_none(self, member):
         assert self._told(**member) is None
+
+
+class TestTransactionEvent:
+    """The answers to a whole transaction."""
+
+    def _session(self, version, tariff=PRICED, running=False, **tag):
+        station = Station(version=version, policy=Policy(tariff=tariff, tells_running_cost=running))
+        station.ledger.tags["tag"] = IdTag(id_tag="TAG", status="Accepted", **tag)
+        answers = []
+        for number, (kind, minute, wh, members) in enumerate(
+            [
+                ("Started", 0, 0, {"idToken": {"idToken": "TAG", "type": "ISO14443"}, "evse": {"id": 1}}),
+                ("Updated", 5, 500, {}),
+                ("Ended", 10, 1000, {}),
+            ]
+        ):
+            at = (NOW + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
+            sampled = [{"value": wh, "measurand": "Energy.Active.Import.Register"}]
+            payload = {
+                "eventType": kind,
+                "timestamp": at,
+                "triggerReason": "MeterValuePeriodic",
+                "seqNo": number,
+                "transactionInfo": {"transactionId": "abc"},
+                "meterValue": [{"timestamp": at, "sampledValue": sampled}],
+                **members,
+            }
+            station.now = NOW + timedelta(minutes=minute)
+            answers.append(station.ask("TransactionEvent", payload, "strict").payload)
+        return answers
+
+    @pytest.mark.parametrize("version", [V201, V21])
+    def test_what_it_cost_is_told_in_the_end(self, version):
+        """1 kWh, 10 minutes, the fee."""
+        assert [answer.get("totalCost") for answer in self._session(version)] == [None, None, 1.29]
+
+    def test_what_it_costs_so_far_where_that_is_wanted(self):
+        assert [answer["totalCost"] for answer in self._session(V201, running=True)] == [0.5, 0.9, 1.29]
+
+    def test_nothing_where_nobody_has_entered_a_price(self):
+        assert [answer.get("totalCost") for answer in self._session(V21, FREE, running=True)] == [None] * 3
+
+    @pytest.mark.parametrize(("version", "limit"), [(V201, None), (V21, {"maxEnergy": 2000})])
+    def test_what_a_budget_leaves_is_told_once(self, version, limit):
+        answers = self._session(version, budget_kwh=Decimal(2), budget_period="day")
+        assert [answer.get("transactionLimit") for answer in answers] == [limit, None, None]
+        assert answers[0]["idTokenInfo"]["status"] == "Accepted"
