@@ -190,6 +190,7 @@ id_tags = Table(
     Column("max_transactions", Integer),
     Column("budget_kwh", Exact),
     Column("budget_period", String(10)),
+    Column("evses", JsonOf(tuple[int, ...])),
 )
 
 tariffs = Table(

@@ -144,11 +144,11 @@ def test_a_new_id_tag(run, api):
     api.problem("GET /idtags/T%231", 404, "the id tag is not known")
     api.answer(PUT_TAG, TAG)
     arguments = ["--parent", "P", "--type", "RFID", "--chargepoint", "A", "--chargepoint", "B"]
-    arguments += ["--max-transactions", "1", "--budget-kwh", "12.5", "--budget-period", "month"]
+    arguments += ["--max-transactions", "1", "--budget-kwh", "12.5", "--budget-period", "month", "--evse", "2"]
     assert run("idtag", "put", "T#1", *arguments, "--expiry-date", "2030-01-01T00:00:00Z")[1:] == ([], 0)
     assert api.last.json == {
         "status": "Accepted", "expiryDate": "2030-01-01T00:00:00Z", "parentIdTag": "P", "type": "RFID",
-        "chargePoints": ["A", "B"], "maxTransactions": 1, "budgetKwh": 12.5, "budgetPeriod": "month",
+        "chargePoints": ["A", "B"], "maxTransactions": 1, "budgetKwh": 12.5, "budgetPeriod": "month", "evses": [2],
     }  # fmt: skip
 
 
