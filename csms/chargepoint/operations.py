@@ -13,6 +13,7 @@ from csms.chargepoint.cost_updates import CostUpdates
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
+from csms.chargepoint.transaction_status import TransactionStatus
 from csms.chargepoint.transactions import Transactions
 from csms.handlers.command_set import CommandSet
 from csms.ledger import reservations
@@ -44,6 +45,8 @@ class Operations:
         command_sets: Mapping[Version, CommandSet],
         new_message_id: Callable[[], str],
         tariff: Tariff,
+        *,
+        asks_transaction_status: bool = False,
         cost_updates_every_s: float = 0,
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive; 0 is that costs are not told unasked."""
@@ -52,6 +55,8 @@ class Operations:
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
+        if asks_transaction_status:
+            shared.on_ready.append(TransactionStatus(registry, commands).ready)
         return cls(
             commands,
             provisioning,

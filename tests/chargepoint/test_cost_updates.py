@@ -63,7 +63,7 @@ class Desk:
         self.registry = Registry(self.shared)
         ids = count(1)
         self.operations = Operations.of(
-            self.shared, self.registry, COMMAND_SETS, lambda: f"m{next(ids)}", tariff, every_s
+            self.shared, self.registry, COMMAND_SETS, lambda: f"m{next(ids)}", tariff, cost_updates_every_s=every_s
         )
         self._jobs = [job for seconds, job in self.operations.jobs if seconds == 60.0]
 

@@ -17,7 +17,7 @@ from csms.handlers.tags import Authority, Tags
 from csms.handlers.v2.costs import total_cost, transaction_limit
 from csms.handlers.v2.transaction_event import transaction_event
 from csms.handlers.v2.values import Token, id_token_info
-from csms.ledger import readings, trail, transaction_events
+from csms.ledger import evses, readings, trail, transaction_events
 from csms.ledger.authorization import TagFacts, TagInfo, Use
 from csms.ledger.decision import Decision
 from csms.ledger.readings import NOTHING_KNOWN, Known
@@ -51,7 +51,7 @@ class Transactions:
         true status.
         """
         event, shown = transaction_event(request)
-        running = _running(request, event.station_transaction_id)
+        running = evses.running_under(request.state, event.station_transaction_id)
         if running is not None:
             request.deviations.extend(trail.deviations(running.trail, event.seq_no))
 
@@ -143,13 +143,6 @@ class Transactions:
                 decision,
             )
         return Reply(call_result.TransactionEvent(id_token_info=info, total_cost=cost), decision)
-
-
-def _running(request: Request, station_transaction_id: str) -> Transaction | None:
-    for transaction in request.state.running.values():
-        if transaction.station_transaction_id == station_transaction_id:
-            return transaction
-    return None
 
 
 def _tell(request: Request, event: TransactionEvent, taken: Taken) -> None:
