@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 from klein import Klein
 from twisted.web.server import Site
 
@@ -26,8 +26,10 @@ from csms.api.quirks import Quirks
 from csms.api.reservations import Reservations
 from csms.api.root import Root, make_site
 from csms.api.routes import Route
+from csms.api.station_tariffs import StationTariffs
 from csms.api.tariffs import Tariffs
 from csms.api.transactions import Transactions
+from csms.ledger.cost import Tariff
 
 
 class Resource(Protocol):
@@ -48,6 +50,8 @@ class Parts:
     feed: EventFeed
     now: Callable[[], datetime]
     gateway_id: str
+    tariff: Tariff = field(factory=Tariff)
+    """The default tariff."""
 
 
 def make_routes(parts: Parts) -> Sequence[Route]:
@@ -63,6 +67,7 @@ def make_routes(parts: Parts) -> Sequence[Route]:
         Reservations(ledger),
         IdTags(ledger),
         Tariffs(ledger, parts.provisioning),
+        StationTariffs(ledger, parts.commands, parts.tariff),
         Events(ledger, parts.feed),
     ]
     routes = [route for resource in resources for route in resource.routes()]

@@ -61,6 +61,9 @@ def checked(file: Path | None) -> Settings:
     ):
         if path is not None:
             _check_readable(setting, path)
+    roots = settings.iso15118.mo_roots
+    if roots is not None and not Path(roots).is_dir():
+        _check_readable("iso15118.mo_roots", roots)
     return settings
 
 

@@ -68,6 +68,14 @@ class Sample(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     unit: str | None = None
 
 
+class SignedSample(Sample, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """A signed value of OCPP 2.x: ``value`` is its signedMeterData, beside it how it was made."""
+
+    signing_method: str | None = None
+    encoding_method: str | None = None
+    public_key: str | None = None
+
+
 class Digest(Struct, frozen=True, gc=False):
     """What one reading time says.
 
@@ -77,6 +85,8 @@ class Digest(Struct, frozen=True, gc=False):
     """
 
     measurands: bytes
+    names: frozenset[str]
+    """Of the measurands, as they are published."""
     power: Number | None
     register: Number | None
     registers: list[tuple[str | None, Decimal]]
@@ -147,6 +157,7 @@ class _Shape(Struct, gc=False):
     combined: list[tuple[int, _Group]] = []
     """Where in the template the value over a group's phases belongs."""
     published: dict[str, _Group] = {}
+    names: frozenset[str] = frozenset()
     metered: list[_Group] = []
     """Those that count as energy: the register at the outlet, and intervals."""
 
@@ -235,6 +246,7 @@ def _make_template(shape: _Shape) -> None:
         pieces += [b"}" if group.phases else b"", b"}", b","]
     pieces[-1] = b"}"
     shape.template, shape.single, shape.combined, shape.published = pieces, single, combined, published
+    shape.names = frozenset(published)
     shape.metered = [
         group
         for group in shape.groups
@@ -243,6 +255,16 @@ def _make_template(shape: _Shape) -> None:
 
 
 def _signed(sample: Sample, at: datetime) -> SignedValue:
+    if isinstance(sample, SignedSample):
+        return SignedValue(
+            timestamp=at,
+            value=sample.value,
+            context=sample.context or UNSET,
+            measurand=sample.measurand or UNSET,
+            signing_method=sample.signing_method or UNSET,
+            encoding_method=sample.encoding_method or UNSET,
+            public_key=sample.public_key or UNSET,
+        )
     return SignedValue(
         timestamp=at, value=sample.value, context=sample.context or UNSET, measurand=sample.measurand or UNSET
     )
@@ -254,7 +276,7 @@ def _summarise(shape: _Shape, values: list[Value], signed: list[SignedValue], dr
     for group in shape.metered:
         (registers if group.measurand == REGISTER else intervals).append((group.context, group.value(values)))
     if not shape.groups:
-        return Digest(b"", None, None, registers, intervals, signed, dropped)
+        return Digest(b"", frozenset(), None, None, registers, intervals, signed, dropped)
     pieces = shape.template.copy()
     for place, sample in shape.single:
         pieces[place] = values[sample].text
@@ -263,6 +285,7 @@ def _summarise(shape: _Shape, values: list[Value], signed: list[SignedValue], dr
     power, register = shape.published.get(POWER), shape.published.get(REGISTER)
     return Digest(
         b"".join(pieces),
+        shape.names,
         power.number(power.value(values)) if power is not None else None,
         register.number(register.value(values)) if register is not None else None,
         registers,

@@ -18,11 +18,14 @@ from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
     Connector,
+    EventProgress,
+    EvseConnector,
     MeterProgress,
     Provisioned,
     Reading,
     Record,
     Reservation,
+    StationTariff,
     Transaction,
 )
 from csms.store import tables
@@ -31,7 +34,7 @@ from csms.store.upsert import upsert
 
 _SIZES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """How many rows a statement may have: few enough to keep all statements prepared, enough for any number in few of them."""
-_MAX_PARAMETERS = 384
+_MAX_PARAMETERS = 400
 """A prepared statement grows with its parameters."""
 _VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 
@@ -151,12 +154,15 @@ class Statements:
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Provisioned: bulk_upsert(tables.charge_points, Provisioned),
             Connector: bulk_upsert(tables.connectors, Connector),
+            EvseConnector: bulk_upsert(tables.evse_connectors, EvseConnector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
             MeterProgress: bulk_upsert(tables.meters, MeterProgress),
+            EventProgress: bulk_upsert(tables.meters, EventProgress),
             Reading: bulk_insert(tables.meter_readings, Reading),
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            StationTariff: bulk_upsert(tables.station_tariffs, StationTariff),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -196,14 +202,16 @@ class Statements:
 
 
 def _key(change: Change) -> object:
-    if isinstance(change, Transaction | MeterProgress):
+    if isinstance(change, Transaction | MeterProgress | EventProgress):
         return change.transaction_id
-    if isinstance(change, Connector):
+    if isinstance(change, Connector | EvseConnector):
         return change.client_id, change.connector_id
     if isinstance(change, Reservation):
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey):
         return change.client_id, change.key
+    if isinstance(change, StationTariff):
+        return change.client_id, change.evse_id, change.tariff_id
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 

@@ -209,6 +209,7 @@ async def test_id_tags_are_entered_changed_and_deleted(desk):
         "maxTransactions": 2,
         "budgetKwh": 12.5,
         "budgetPeriod": "week",
+        "evses": [1, 3],
         "type": "RFID",
     }
     reply = await desk.http.put(target, entry)
@@ -224,6 +225,7 @@ async def test_id_tags_are_entered_changed_and_deleted(desk):
         ({"status": "Accepted", "expiryDate": "0001-01-01T00:00:00+14:00"}, "expiryDate"),
         ({"status": "Accepted", "idTag": "TAG2"}, "idTag"),
         ({"status": "Accepted", "chargePoints": []}, "chargePoints"),
+        ({"status": "Accepted", "evses": [0]}, "evses[0]"),
         ({"status": "Accepted", "groups": []}, "body"),
     ]:
         reply = await desk.http.put(target, body)

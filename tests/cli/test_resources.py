@@ -144,11 +144,11 @@ def test_a_new_id_tag(run, api):
     api.problem("GET /idtags/T%231", 404, "the id tag is not known")
     api.answer(PUT_TAG, TAG)
     arguments = ["--parent", "P", "--type", "RFID", "--chargepoint", "A", "--chargepoint", "B"]
-    arguments += ["--max-transactions", "1", "--budget-kwh", "12.5", "--budget-period", "month"]
+    arguments += ["--max-transactions", "1", "--budget-kwh", "12.5", "--budget-period", "month", "--evse", "2"]
     assert run("idtag", "put", "T#1", *arguments, "--expiry-date", "2030-01-01T00:00:00Z")[1:] == ([], 0)
     assert api.last.json == {
         "status": "Accepted", "expiryDate": "2030-01-01T00:00:00Z", "parentIdTag": "P", "type": "RFID",
-        "chargePoints": ["A", "B"], "maxTransactions": 1, "budgetKwh": 12.5, "budgetPeriod": "month",
+        "chargePoints": ["A", "B"], "maxTransactions": 1, "budgetKwh": 12.5, "budgetPeriod": "month", "evses": [2],
     }  # fmt: skip
 
 
@@ -259,3 +259,16 @@ def test_readings_and_costs_in_words(run, api):
     assert (out.splitlines()[1].split("\t")[-1], status) == (r"Voltage 230.1 V, SoC 50 Percent\u001b", 0)
     api.answer("GET /transactions?limit=50", {"items": [{"cost": 1.5, "currency": "EUR"}]})
     assert "1.5 EUR" in run("transaction", "list")[0].splitlines()[1].split("\t")
+
+
+def test_a_tariff_is_sent(run, api):
+    api.answer(
+        "POST /chargepoints/CP%2F1/tariffs", {"messageId": "m1", "tariff": {}, "response": {"status": "Accepted"}}
+    )
+    out, err, status = run("tariff", "send", "night", "CP/1", "--evse", "0")
+    assert (json.loads(out), err, status) == ({"status": "Accepted"}, [], 0)
+    assert api.last.json == {"tariffId": "night", "evseId": 0}
+    run("tariff", "send", "night", "CP/1", "--transaction", "7", "--json")
+    assert api.last.json == {"tariffId": "night", "transactionId": 7}
+    _out, err, status = run("tariff", "send", "night", "CP/1", "--transaction", "7", "--evse", "1")
+    assert (len(err), status, len(api.requests)) == (1, 2, 2)
