@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
-from ocpp.v16.enums import Action, MessageTrigger, Reason
+from ocpp.v16.enums import Action, MessageTrigger
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -15,8 +15,9 @@ from twisted.python.failure import Failure
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.client import Target
 from csms.simulator.clock import SimulatedClock, planned_lookback_s
-from csms.simulator.commands import Commands
 from csms.simulator.conversation import Conversation
+from csms.simulator.dialect import Order, Payload
+from csms.simulator.languages import commands_of, dialect_of
 from csms.simulator.outlet import Outlet
 from csms.simulator.rpc import Traffic
 from csms.simulator.sessions import SessionRecord
@@ -26,13 +27,18 @@ from csms.simulator.transaction_queue import TransactionQueue
 from csms.simulator.uplink import GaveUp
 from csms.simulator.waiting import Signal
 
+_REMOTE_RESET = "RemoteReset"
+_SCHEDULED_RESET = "ScheduledReset"
+_TRIGGERED = "Triggered"
+"""Reasons to boot, in the words of 2.x."""
+
 
 class ChargePoint:
     """One charge point with its connectors; sessions run one after the other.
 
     `start` it, wait for `when_done` (or ask for it with `finish`), then look at ``sessions``. ``random`` decides
     everything that is chance, message ids included. ``completed`` says that the planned sessions have ended and the queue is empty. ``on_session`` is told each session that is over for the server,
-    too: its StopTransaction was answered or dropped.
+    too: its last message was answered or dropped.
     """
 
     _log = Logger()
@@ -52,20 +58,23 @@ class ChargePoint:
         self._random = random
         self._clock = SimulatedClock(reactor, wall_clock, planned_lookback_s(behaviour))
         self._station = Station(behaviour)
+        self._dialect = dialect_of(behaviour, target.client_id)
         self._conversation = Conversation(
             reactor,
             target,
             behaviour,
+            self._dialect,
             clock=self._clock,
             random=Random(random.getrandbits(64)),  # noqa: S311 - of its own: how often it is asked is a matter of timing
             station=self._station,
-            on_call=Commands(self._station, self).answer,
+            on_call=commands_of(behaviour, self._station, self, target).answer,
             started=lambda record: self._outlet.started(record),  # noqa: PLW0108 - the outlet is made after it
             finished=on_session,
         )
         self._outlet = Outlet(
             reactor,
             behaviour,
+            self._dialect,
             clock=self._clock,
             random=random,
             station=self._station,
@@ -73,8 +82,10 @@ class ChargePoint:
             freed=self.availability_changed,
         )
         self.client_id = target.client_id
+        self.version = behaviour.version
         self.completed = False
-        self._remote: tuple[int, str] | None = None
+        self._remote: Order | None = None
+        self._reset_when_idle = False
         self._begun = False
         self._finishing = False
         self._planned_are_over = False
@@ -221,8 +232,8 @@ class ChargePoint:
         while True:
             connector_id = self.free_connector(self._behaviour.id_tag)
             if self._remote is not None:
-                (connector_id, id_tag), self._remote = self._remote, None
-                await self._outlet.charge(connector_id, id_tag)
+                order, self._remote = self._remote, None
+                await self._charge(order)
             elif self._finishing or planned == 0:
                 await self._conversation.drained()
                 if self._remote is not None:
@@ -238,9 +249,15 @@ class ChargePoint:
                 await self._plans_changed.wait()
             else:
                 planned = None if planned is None else planned - 1
-                await self._outlet.charge(connector_id, self._behaviour.id_tag)
+                await self._charge(Order(connector_id, self._behaviour.id_tag))
                 await self._plans_changed.wait(self._behaviour.pause_s / self._behaviour.speed)
                 self._clock.gain(self._behaviour.pause_s, self._behaviour.speed)
+
+    async def _charge(self, order: Order) -> None:
+        await self._outlet.charge(order)
+        if self._reset_when_idle:
+            self._reset_when_idle = False
+            self._conversation.restart(_SCHEDULED_RESET)
 
     # What the server's commands do (csms.simulator.commands.Controls).
 
@@ -248,9 +265,13 @@ class ChargePoint:
         """Return whether a session runs or begins (on that connector)."""
         return self._outlet.in_use is not None and connector_id in (None, self._outlet.in_use)
 
-    def is_running(self, transaction_id: int) -> bool:
+    def is_running(self, transaction_id: int | str) -> bool:
         """Return whether this is the running transaction."""
         return self._outlet.is_running(transaction_id)
+
+    def has_queued(self, transaction_id: int | str | None = None) -> bool:
+        """Return whether messages (of that transaction) wait for an answer."""
+        return self.queue.holds(transaction_id)
 
     def free_connector(self, id_tag: str) -> int | None:
         """Return the connector whose turn it is: they are used in rotation."""
@@ -261,23 +282,45 @@ class ChargePoint:
                 return connector_id
         return None
 
-    def remote_start(self, connector_id: int, id_tag: str) -> None:
+    def remote_start(self, order: Order) -> None:
         """Start a session as soon as the present one is over."""
-        self._remote = (connector_id, id_tag)
+        self._remote = order
         self._plans_changed.fire()
 
-    def request_stop(self, reason: Reason) -> None:
+    def request_stop(self, reason: str) -> None:
         """Stop the running session."""
         self._outlet.request_stop(reason)
 
-    def reset(self, kind: str) -> None:
-        """Restart: after a hard reset with a new socket, after a soft one on the same."""
-        if kind == "Hard":
-            self.request_stop(Reason.hard_reset)
-            self._conversation.uplink.restart()
+    def reset(self, reason: str, *, reconnect: bool) -> None:
+        """Stop the session and boot again, with a new socket or on the same."""
+        self.request_stop(reason)
+        if reconnect:
+            self._conversation.restart(_REMOTE_RESET)
         else:
-            self.request_stop(Reason.soft_reset)
-            self._conversation.boot_again()
+            self._conversation.boot_again(_REMOTE_RESET)
+
+    def reset_when_idle(self) -> None:
+        """Boot again with a new socket, as soon as no session runs."""
+        if self.charging():
+            self._reset_when_idle = True
+        else:
+            self._conversation.restart(_REMOTE_RESET)
+
+    def boot_again(self, reason: str) -> None:
+        """Boot again on the same socket."""
+        self._conversation.boot_again(reason)
+
+    def send(self, action: str, payload: Payload) -> None:
+        """Send a message of the charge point's own."""
+        self._conversation.send(action, payload)
+
+    def timestamp(self) -> str:
+        """Return the simulated time."""
+        return self._clock.timestamp()
+
+    def change_password(self, password: str) -> None:
+        """Connect again with another password."""
+        self._conversation.uplink.change_password(password)
 
     def availability_changed(self, connector_ids: list[int]) -> None:
         """Take the status of idle connectors from the station and tell the server."""
@@ -289,10 +332,14 @@ class ChargePoint:
         """Send the message that the server asked for."""
         match message:
             case MessageTrigger.boot_notification:
-                self._conversation.boot_again()
+                self._conversation.boot_again(_TRIGGERED)
             case MessageTrigger.heartbeat:
                 self._conversation.send(Action.heartbeat.value, {})
             case MessageTrigger.status_notification:
                 self._conversation.tell_status(None if connector_id is None else [connector_id])
             case MessageTrigger.meter_values:
-                self._outlet.trigger_meter_values(connector_id)
+                in_session = self._dialect.triggered_meter_values_name_the_transaction
+                if not (in_session and self._outlet.trigger_sample(connector_id)):
+                    self._outlet.trigger_meter_values(connector_id)
+            case "TransactionEvent":
+                self._outlet.trigger_sample(connector_id)
