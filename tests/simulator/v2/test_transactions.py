@@ -128,7 +128,7 @@ async def test_a_full_car_suspends(server, make, version):
 @pytest_twisted.ensureDeferred
 async def test_an_event_without_an_answer_comes_again_with_its_seq_no(server, make, version, fault, nth):
     server.misbehave["TransactionEvent"] = [*[None] * nth, fault, fault]
-    charge_point = make(version=version, answer_timeout_s=0.05)
+    charge_point = make(version=version, answer_timeout_s=0.3)
     charge_point.start()
     await charge_point.when_done()
     first, second, third = server.sent("TransactionEvent")[nth : nth + 3]
