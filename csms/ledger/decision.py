@@ -19,11 +19,14 @@ from csms.ledger.state import (
     ChargePointState,
     ConfigurationKey,
     Connector,
+    EventProgress,
+    EvseConnector,
     MeterProgress,
     Provisioned,
     Reading,
     Record,
     Reservation,
+    StationTariff,
     Transaction,
 )
 
@@ -31,12 +34,15 @@ Change = (
     ChargePoint
     | Provisioned
     | Connector
+    | EvseConnector
     | Transaction
     | MeterProgress
+    | EventProgress
     | Reading
     | Record
     | Reservation
     | ConfigurationKey
+    | StationTariff
 )
 Answer = TypeVar("Answer")
 

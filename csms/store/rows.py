@@ -17,11 +17,14 @@ from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
     Connector,
+    EventProgress,
+    EvseConnector,
     MeterProgress,
     Provisioned,
     Reading,
     Record,
     Reservation,
+    StationTariff,
     Transaction,
 )
 from csms.store import tables
@@ -128,12 +131,15 @@ class Statements:
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Provisioned: bulk_upsert(tables.charge_points, Provisioned),
             Connector: bulk_upsert(tables.connectors, Connector),
+            EvseConnector: bulk_upsert(tables.evse_connectors, EvseConnector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
             MeterProgress: bulk_upsert(tables.meters, MeterProgress),
+            EventProgress: bulk_upsert(tables.meters, EventProgress),
             Reading: bulk_insert(tables.meter_readings, Reading),
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            StationTariff: bulk_upsert(tables.station_tariffs, StationTariff),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -173,14 +179,16 @@ class Statements:
 
 
 def _key(change: Change) -> object:
-    if isinstance(change, Transaction | MeterProgress):
+    if isinstance(change, Transaction | MeterProgress | EventProgress):
         return change.transaction_id
-    if isinstance(change, Connector):
+    if isinstance(change, Connector | EvseConnector):
         return change.client_id, change.connector_id
     if isinstance(change, Reservation):
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey):
         return change.client_id, change.key
+    if isinstance(change, StationTariff):
+        return change.client_id, change.evse_id, change.tariff_id
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 
