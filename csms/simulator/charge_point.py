@@ -310,6 +310,12 @@ class ChargePoint:
         """Boot again on the same socket."""
         self._conversation.boot_again(reason)
 
+    def cost_updated(self, transaction_id: str, total_cost: float) -> None:
+        """Show what a transaction costs so far: here in its record."""
+        for session in self.sessions:
+            if session.transaction_id == transaction_id:
+                session.total_cost = total_cost
+
     def send(self, action: str, payload: Payload) -> None:
         """Send a message of the charge point's own."""
         self._conversation.send(action, payload)

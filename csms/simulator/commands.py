@@ -50,6 +50,9 @@ class Controls(Protocol):
     def boot_again(self, reason: str) -> None:
         """Boot again on the same socket; the reason is a BootReasonEnumType of 2.x."""
 
+    def cost_updated(self, transaction_id: str, total_cost: float) -> None:
+        """Show what a transaction costs so far."""
+
     def availability_changed(self, connector_ids: list[int]) -> None:
         """Tell the server the new status."""
 

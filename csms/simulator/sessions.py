@@ -12,7 +12,7 @@ class SessionRecord:
     """One charging session as the charge point saw it; exact, and never rewritten.
 
     Times are as they were sent. ``version`` is the OCPP version. ``transaction_id`` is in 1.6 the number in the answer to
-    StartTransaction, None until it came, in 2.x the string that the charge point itself made up. ``state_changes`` are the
+    StartTransaction, None until it came, in 2.x the string that the charge point itself made up. ``total_cost`` is what the server said last that it costs (2.x), ``state_changes`` are the
     messages about its chargingState (2.x). ``dropped`` is how many of its messages were given up after too many CALLERRORs.
     """
 
@@ -25,6 +25,7 @@ class SessionRecord:
     version: str = "1.6"
     transaction_id: int | str | None = None
     id_tag_status: str | None = None
+    total_cost: float | None = None
     start_answered: bool = False
     meter_stop_wh: int | None = None
     stop_timestamp: str | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ocpp.v16.enums import ChargePointStatus
 
 from csms.simulator.behaviour import Behaviour
@@ -22,8 +20,7 @@ class Station:
         self.reservations: dict[int, tuple[int, str]] = {}
         self.list_version = 0
         self.profiles = 0
-        self.network_profiles: dict[int, dict[str, Any]] = {}
-        self.costs: dict[str, float] = {}
+        self.network_slots = {1}
         self.heartbeat_interval_s = 300.0
         self.sample_interval_s = behaviour.interval_s
 

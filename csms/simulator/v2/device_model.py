@@ -28,6 +28,7 @@ class Variable:
     """One variable with its Actual attribute.
 
     ``read`` and ``write`` are where its value lives elsewhere; without them it lives in ``value``.
+    ``takes`` says whether it can be changed to a value, where the type does not say it all.
     """
 
     component: str
@@ -41,6 +42,7 @@ class Variable:
     values: tuple[str, ...] | None = None
     read: Callable[[], str] | None = None
     write: Callable[[str], None] | None = None
+    takes: Callable[[str], bool] | None = None
 
     @property
     def now(self) -> str:
@@ -58,6 +60,8 @@ class Variable:
         return SetStatus.accepted
 
     def _takes(self, value: str) -> bool:
+        if self.takes is not None:
+            return self.takes(value)
         if self.values is not None:
             return value in self.values
         if self.mutability is Mutability.write_only:
@@ -197,7 +201,10 @@ def make(
         ),
         Variable("OCPPCommCtrlr", "WebSocketPingInterval", "0", integer, changeable, "s"),
         Variable("OCPPCommCtrlr", "OfflineThreshold", "60", integer, changeable, "s"),
-        Variable("OCPPCommCtrlr", "NetworkConfigurationPriority", "1", DataType.sequence_list, changeable),
+        Variable(
+            "OCPPCommCtrlr", "NetworkConfigurationPriority", "1", DataType.sequence_list, changeable,
+            takes=lambda value: {slot.strip() for slot in value.split(",")} <= {str(s) for s in station.network_slots},
+        ),
         Variable(
             "OCPPCommCtrlr", "MessageAttempts", str(behaviour.transaction_message_attempts), integer,
             instance="TransactionEvent",

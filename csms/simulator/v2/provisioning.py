@@ -103,6 +103,6 @@ class Provisioning:
         return {"status": "Accepted"}, lambda: self._controls.request_stop(Reason.immediate_reset.value)
 
     def _set_network_profile(self, payload: Payload) -> Outcome:
-        # It is kept, as B09 says; which slot is used is NetworkConfigurationPriority, and there is only one network here.
-        self._station.network_profiles[payload["configurationSlot"]] = payload["connectionData"]
+        # From now on NetworkConfigurationPriority may name the slot (B09, B10). It connects as it did: to one server.
+        self._station.network_slots.add(payload["configurationSlot"])
         return {"status": "Accepted"}, None

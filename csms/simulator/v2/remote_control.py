@@ -77,8 +77,7 @@ class RemoteControl:
         return {"ongoingIndicator": self._controls.is_running(transaction_id), "messagesInQueue": queued}, None
 
     def _cost_updated(self, payload: Payload) -> Outcome:
-        self._station.costs[payload["transactionId"]] = payload["totalCost"]
-        return {}, None
+        return {}, lambda: self._controls.cost_updated(payload["transactionId"], payload["totalCost"])
 
     def _allowed_energy_transfer(self, payload: Payload) -> Outcome:
         return {"status": "Accepted" if self._controls.is_running(payload["transactionId"]) else "Rejected"}, None

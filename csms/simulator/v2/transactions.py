@@ -78,6 +78,9 @@ class TransactionEvents:
         info = answer.get("idTokenInfo")
         self._record.id_tag_status = info.get("status") if isinstance(info, dict) else None
 
+    def _learn_cost(self, answer: Payload) -> None:
+        self._record.total_cost = answer.get("totalCost", self._record.total_cost)
+
     def sampled(
         self, reading: Reading, register_wh: int, timestamp: str, context: ReadingContext, *, offline: bool
     ) -> QueuedMessage:
@@ -110,7 +113,7 @@ class TransactionEvents:
             (trigger for known, trigger in _TRIGGERS_OF_THE_END.items() if known == reason), Trigger.abnormal_condition
         )
         event = self._event(EventType.ended, timestamp, trigger, content, offline, {"stoppedReason": reason})
-        return QueuedMessage(record, Kind.ENDED, ACTION, lambda: event)
+        return QueuedMessage(record, Kind.ENDED, ACTION, lambda: event, learn=self._learn_cost)
 
     def _register(self, register_wh: int, timestamp: str, context: Context) -> list[Payload]:
         sample = messages.register_sample(register_wh, context.value)

@@ -101,6 +101,22 @@ def test_a_new_password_is_used_when_the_answer_has_left(idle):
     assert controls.done == [("change_password", ("0123456789abcdef",), {})]
 
 
+def test_only_slots_with_a_profile_can_be_preferred(idle):
+    _, ask = idle
+    priority = named("OCPPCommCtrlr", "NetworkConfigurationPriority", attributeValue="2,1")
+    network = {
+        "ocppInterface": "Wired0", "ocppTransport": "JSON", "messageTimeout": 30,
+        "ocppCsmsUrl": "wss://h/", "securityProfile": 1, "ocppVersion": "OCPP20",
+    }  # fmt: skip
+
+    def prefer():
+        return ask("SetVariables", {"setVariableData": [priority]})["setVariableResult"][0]["attributeStatus"]
+
+    assert prefer() == "Rejected"
+    assert ask("SetNetworkProfile", {"configurationSlot": 2, "connectionData": network})["status"] == "Accepted"
+    assert prefer() == "Accepted"
+
+
 def test_a_base_report_comes_in_parts(idle):
     controls, ask = idle
     assert ask("GetBaseReport", {"requestId": 5, "reportBase": "FullInventory"}) == {"status": "Accepted"}

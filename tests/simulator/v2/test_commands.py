@@ -159,6 +159,16 @@ async def test_the_status_of_a_transaction(server, charging):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_running_cost_comes_to_the_record(server, charging):
+    transaction_id = sent(server, 0)["transactionInfo"]["transactionId"]
+    for message_id, name in (("a", transaction_id), ("b", "other")):
+        assert await ask(server, message_id, "CostUpdated", {"transactionId": name, "totalCost": len(name)}) == {}
+    # The effect runs behind its answer, and before the next one.
+    await ask(server, "c", "GetLocalListVersion", {})
+    assert charging.sessions[0].total_cost == len(transaction_id)
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_change_of_availability_waits_for_the_session(server, charging):
     change = {"operationalStatus": "Inoperative"}
     assert (await ask(server, "a", "ChangeAvailability", change))["status"] == "Scheduled"

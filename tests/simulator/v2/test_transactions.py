@@ -99,6 +99,15 @@ async def test_the_record_says_exactly_what_was_sent(server, make, version):
 
 
 @pytest_twisted.ensureDeferred
+async def test_the_cost_is_what_the_server_said_last(server, make, version):
+    server.misbehave["TransactionEvent"] = [*[None] * 11, {"totalCost": 4.2}]
+    charge_point = make(version=version)
+    charge_point.start()
+    await charge_point.when_done()
+    assert charge_point.sessions[0].total_cost == 4.2
+
+
+@pytest_twisted.ensureDeferred
 async def test_power_is_said_in_kilowatts_by_a_multiplier(server, make, version):
     charge_point = make(version=version)
     charge_point.start()
