@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
-from ocpp.v16.enums import Action, MessageTrigger
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -16,9 +15,10 @@ from csms.simulator.behaviour import Behaviour
 from csms.simulator.client import Target
 from csms.simulator.clock import SimulatedClock, planned_lookback_s
 from csms.simulator.conversation import Conversation
-from csms.simulator.dialect import Order, Payload
+from csms.simulator.dialect import Order
 from csms.simulator.languages import commands_of, dialect_of
 from csms.simulator.outlet import Outlet
+from csms.simulator.remote import RemoteControls
 from csms.simulator.rpc import Traffic
 from csms.simulator.sessions import SessionRecord
 from csms.simulator.station import Station
@@ -26,11 +26,6 @@ from csms.simulator.tasks import Tasks
 from csms.simulator.transaction_queue import TransactionQueue
 from csms.simulator.uplink import GaveUp
 from csms.simulator.waiting import Signal
-
-_REMOTE_RESET = "RemoteReset"
-_SCHEDULED_RESET = "ScheduledReset"
-_TRIGGERED = "Triggered"
-"""Reasons to boot, in the words of 2.x."""
 
 
 class ChargePoint:
@@ -67,8 +62,9 @@ class ChargePoint:
             clock=self._clock,
             random=Random(random.getrandbits(64)),  # noqa: S311 - of its own: how often it is asked is a matter of timing
             station=self._station,
-            on_call=commands_of(behaviour, self._station, self, target).answer,
-            started=lambda record: self._outlet.started(record),  # noqa: PLW0108 - the outlet is made after it
+            # What these two call is made after it.
+            on_call=lambda call: self._commands.answer(call),  # noqa: PLW0108
+            started=lambda record: self._outlet.started(record),  # noqa: PLW0108
             finished=on_session,
         )
         self._outlet = Outlet(
@@ -79,20 +75,28 @@ class ChargePoint:
             random=random,
             station=self._station,
             conversation=self._conversation,
-            freed=self.availability_changed,
+            freed=lambda connector_ids: self._controls.availability_changed(connector_ids),  # noqa: PLW0108 - as above
         )
+        self._plans_changed = Signal(reactor)
+        self._controls = RemoteControls(
+            behaviour,
+            self._dialect,
+            clock=self._clock,
+            station=self._station,
+            conversation=self._conversation,
+            outlet=self._outlet,
+            plans_changed=self._plans_changed,
+        )
+        self._commands = commands_of(behaviour, self._station, self._controls, target)
         self.client_id = target.client_id
         self.version = behaviour.version
         self.completed = False
-        self._remote: Order | None = None
-        self._reset_when_idle = False
         self._begun = False
         self._finishing = False
         self._planned_are_over = False
         self._ended = False
         self._failure: Exception | None = None
         self._tasks = Tasks(self._fail)
-        self._plans_changed = Signal(reactor)
         self._done = Signal(reactor)
 
     # Life.
@@ -230,13 +234,13 @@ class ChargePoint:
         if not self.online and not self._finishing:
             await self._conversation.came_online.wait()
         while True:
-            connector_id = self.free_connector(self._behaviour.id_tag)
-            if self._remote is not None:
-                order, self._remote = self._remote, None
+            connector_id = self._controls.free_connector(self._behaviour.id_tag)
+            if self._controls.order is not None:
+                order, self._controls.order = self._controls.order, None
                 await self._charge(order)
             elif self._finishing or planned == 0:
                 await self._conversation.drained()
-                if self._remote is not None:
+                if self._controls.order is not None:
                     continue
                 self.completed = True
                 if self._finishing or not self._behaviour.keep:
@@ -255,97 +259,12 @@ class ChargePoint:
 
     async def _charge(self, order: Order) -> None:
         await self._outlet.charge(order)
-        if self._reset_when_idle:
-            self._reset_when_idle = False
-            self._conversation.restart(_SCHEDULED_RESET)
-
-    # What the server's commands do (csms.simulator.commands.Controls).
+        self._controls.idle()
 
     def charging(self, connector_id: int | None = None) -> bool:
         """Return whether a session runs or begins (on that connector)."""
-        return self._outlet.in_use is not None and connector_id in (None, self._outlet.in_use)
-
-    def is_running(self, transaction_id: int | str) -> bool:
-        """Return whether this is the running transaction."""
-        return self._outlet.is_running(transaction_id)
-
-    def has_queued(self, transaction_id: int | str | None = None) -> bool:
-        """Return whether messages (of that transaction) wait for an answer."""
-        return self.queue.holds(transaction_id)
-
-    def free_connector(self, id_tag: str) -> int | None:
-        """Return the connector whose turn it is: they are used in rotation."""
-        count, used = self._behaviour.connectors, len(self.sessions)
-        for turn in range(count):
-            connector_id = (used + turn) % count + 1
-            if self._station.can_be_used(connector_id, id_tag):
-                return connector_id
-        return None
+        return self._controls.charging(connector_id)
 
     def remote_start(self, order: Order) -> None:
         """Start a session as soon as the present one is over."""
-        self._remote = order
-        self._plans_changed.fire()
-
-    def request_stop(self, reason: str) -> None:
-        """Stop the running session."""
-        self._outlet.request_stop(reason)
-
-    def reset(self, reason: str, *, reconnect: bool) -> None:
-        """Stop the session and boot again, with a new socket or on the same."""
-        self.request_stop(reason)
-        if reconnect:
-            self._conversation.restart(_REMOTE_RESET)
-        else:
-            self._conversation.boot_again(_REMOTE_RESET)
-
-    def reset_when_idle(self) -> None:
-        """Boot again with a new socket, as soon as no session runs."""
-        if self.charging():
-            self._reset_when_idle = True
-        else:
-            self._conversation.restart(_REMOTE_RESET)
-
-    def boot_again(self, reason: str) -> None:
-        """Boot again on the same socket."""
-        self._conversation.boot_again(reason)
-
-    def cost_updated(self, transaction_id: str, total_cost: float) -> None:
-        """Show what a transaction costs so far: here in its record."""
-        for session in self.sessions:
-            if session.transaction_id == transaction_id:
-                session.total_cost = total_cost
-
-    def send(self, action: str, payload: Payload) -> None:
-        """Send a message of the charge point's own."""
-        self._conversation.send(action, payload)
-
-    def timestamp(self) -> str:
-        """Return the simulated time."""
-        return self._clock.timestamp()
-
-    def change_password(self, password: str) -> None:
-        """Connect again with another password."""
-        self._conversation.uplink.change_password(password)
-
-    def availability_changed(self, connector_ids: list[int]) -> None:
-        """Take the status of idle connectors from the station and tell the server."""
-        for connector_id in connector_ids:
-            self._conversation.status(connector_id, self._station.idle_status(connector_id))
-        self._plans_changed.fire()
-
-    def trigger(self, message: str, connector_id: int | None) -> None:
-        """Send the message that the server asked for."""
-        match message:
-            case MessageTrigger.boot_notification:
-                self._conversation.boot_again(_TRIGGERED)
-            case MessageTrigger.heartbeat:
-                self._conversation.send(Action.heartbeat.value, {})
-            case MessageTrigger.status_notification:
-                self._conversation.tell_status(None if connector_id is None else [connector_id])
-            case MessageTrigger.meter_values:
-                in_session = self._dialect.triggered_meter_values_name_the_transaction
-                if not (in_session and self._outlet.trigger_sample(connector_id)):
-                    self._outlet.trigger_meter_values(connector_id)
-            case "TransactionEvent":
-                self._outlet.trigger_sample(connector_id)
+        self._controls.remote_start(order)

@@ -76,6 +76,8 @@ class Variable:
         if self.mutability is not Mutability.write_only:
             attribute["value"] = self.now
         characteristics: Payload = {"dataType": self.data_type.value, "supportsMonitoring": True}
+        if self.mutability is Mutability.write_only:
+            characteristics["maxLimit"] = _PASSWORD_LENGTHS[-1]
         if self.unit is not None:
             characteristics["unit"] = self.unit
         if self.values is not None:
