@@ -15,7 +15,7 @@ from csms.handlers.request import Policy, Reads, Reply, Request, takes_payload, 
 from csms.handlers.tags import Authority, Tags
 from csms.handlers.v2.transaction_event import transaction_event
 from csms.handlers.v2.values import Token, id_token_info
-from csms.ledger import readings, trail, transaction_events
+from csms.ledger import evses, readings, trail, transaction_events
 from csms.ledger.authorization import TagFacts, TagInfo, Use
 from csms.ledger.cost import running_cost
 from csms.ledger.decision import Decision
@@ -51,7 +51,7 @@ class Transactions:
         true status.
         """
         event, shown = transaction_event(request)
-        running = _running(request, event.station_transaction_id)
+        running = evses.running_under(request.state, event.station_transaction_id)
         if running is not None:
             request.deviations.extend(trail.deviations(running.trail, event.seq_no))
 
@@ -144,13 +144,6 @@ class Transactions:
             return None
         tariff = request.state.tariff or self._policy.tariff
         return number(running_cost(transaction, tariff, request.context.now).total)
-
-
-def _running(request: Request, station_transaction_id: str) -> Transaction | None:
-    for transaction in request.state.running.values():
-        if transaction.station_transaction_id == station_transaction_id:
-            return transaction
-    return None
 
 
 def _tell(request: Request, event: TransactionEvent, taken: Taken) -> None:
