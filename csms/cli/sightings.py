@@ -72,6 +72,8 @@ class Sightings:
     """Transaction id to kWh."""
     costs: dict[int, float] = field(factory=dict)
     """Transaction id to cost."""
+    numbers: dict[tuple[str, str], int] = field(factory=dict)
+    """Transaction ids by charge point and the id that a station of OCPP 2.x gave itself."""
 
     def take(self, topic: str, payload: str, now: datetime) -> Sighting | None:
         """Take a message; return it if it is a business event of ours that is new."""
@@ -86,12 +88,20 @@ class Sightings:
             return None
         self.event_ids.add(event["eventId"])
         seen = Sighting(now, topic, event["eventType"], event["clientId"], event["payload"])
+        if "stationTransactionId" in seen.payload:
+            self.numbers[seen.client_id, seen.payload["stationTransactionId"]] = seen.payload["transactionId"]
         if seen.event_type == "completed":
             self.completed[seen.payload["transactionId"]] = seen.payload["energyUsed"]
         elif seen.event_type == "session_cost":
             self.costs[seen.payload["transactionId"]] = seen.payload["estimatedCost"]
         return seen
 
-    def has_seen(self, transaction_ids: set[int]) -> bool:
+    def number(self, client_id: str, transaction_id: int | str) -> int | None:
+        """Return the daemon's number of a transaction that a charge point names, None before it was seen."""
+        if isinstance(transaction_id, int):
+            return transaction_id
+        return self.numbers.get((client_id, transaction_id))
+
+    def has_seen(self, transaction_ids: set[int | None]) -> bool:
         """Whether these transactions are completed and have their cost."""
         return transaction_ids <= self.completed.keys() and transaction_ids <= self.costs.keys()

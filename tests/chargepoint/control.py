@@ -18,8 +18,8 @@ from csms.ocppj import frames
 from csms.ocppj.frames import Call
 from csms.ocppj.versions import V16
 from csms.simulator.behaviour import Behaviour
-from csms.simulator.commands import Commands as Answers
 from csms.simulator.station import Station
+from csms.simulator.v16 import commands as answers
 from tests.fakes import FakeLedger, FakeTransport, shared_of
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
@@ -54,12 +54,13 @@ class Charger(FakeTransport):
     def __init__(self, clock, connectors=2):
         super().__init__()
         self.controls = Idle()
-        self.station = Station(Behaviour(connectors=connectors))
+        behaviour = Behaviour(connectors=connectors)
+        self.station = Station(behaviour)
         self.answers = {}
         self.calls = []
         self.session = None
         self._clock = clock
-        self._simulated = Answers(self.station, self.controls)
+        self._simulated = answers(self.station, self.controls, behaviour)
         self._ids = count(1)
 
     def send_text(self, text):
