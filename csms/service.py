@@ -241,6 +241,7 @@ class Daemon(Service):
             (retention.prune_events, self._retention.events_s),
             (retention.prune_readings, self._retention.readings_s),
             (retention.prune_records, self._retention.records_s),
+            (retention.prune_reports, self._retention.records_s),
             (retention.prune_messages, self._retention.messages_s),
             (retention.prune_meters, 0.0),
             (seen_requests.prune, seen_requests.REMEMBERED.total_seconds()),

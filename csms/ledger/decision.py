@@ -20,11 +20,15 @@ from csms.ledger.state import (
     ConfigurationKey,
     Connector,
     MeterProgress,
+    Monitor,
     Provisioned,
     Reading,
     Record,
+    Report,
     Reservation,
     Transaction,
+    Variable,
+    VariableValue,
 )
 
 Change = (
@@ -37,6 +41,10 @@ Change = (
     | Record
     | Reservation
     | ConfigurationKey
+    | Variable
+    | VariableValue
+    | Monitor
+    | Report
 )
 Answer = TypeVar("Answer")
 

@@ -12,8 +12,11 @@ from csms.store.tables import (
     connectors,
     deviations,
     messages,
+    monitors,
     queued_commands,
+    reports,
     tariffs,
+    variables,
     wanted_configuration,
 )
 from csms.store.upsert import upsert
@@ -37,6 +40,6 @@ def delete_charge_point(connection: Connection, client_id: str) -> bool:
     """
     wanted = wanted_configuration
     connection.execute(delete(wanted).where(wanted.c.scope == "chargepoint", wanted.c.name == client_id))
-    for table in (connectors, configuration, deviations, messages, queued_commands):
+    for table in (connectors, configuration, deviations, messages, monitors, queued_commands, reports, variables):
         connection.execute(delete(table).where(table.c.client_id == client_id))
     return connection.execute(delete(charge_points).where(charge_points.c.client_id == client_id)).rowcount > 0

@@ -18,11 +18,15 @@ from csms.ledger.state import (
     ConfigurationKey,
     Connector,
     MeterProgress,
+    Monitor,
     Provisioned,
     Reading,
     Record,
+    Report,
     Reservation,
     Transaction,
+    Variable,
+    VariableValue,
 )
 from csms.store import tables
 from csms.store.event_log import LoggedEvent
@@ -134,6 +138,10 @@ class Statements:
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            Variable: bulk_upsert(tables.variables, Variable),
+            VariableValue: bulk_upsert(tables.variables, VariableValue),
+            Monitor: bulk_upsert(tables.monitors, Monitor),
+            Report: bulk_upsert(tables.reports, Report),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -181,6 +189,12 @@ def _key(change: Change) -> object:
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey):
         return change.client_id, change.key
+    if isinstance(change, VariableValue):
+        return change.client_id, change.variable_key, change.attribute
+    if isinstance(change, Monitor):
+        return change.client_id, change.monitor_id
+    if isinstance(change, Report):
+        return change.client_id, change.request_id
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 

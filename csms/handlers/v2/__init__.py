@@ -38,7 +38,7 @@ def handlers(reads: Reads, policy: Policy, authority: Authority | None, *, is_21
         Availability(),
         Certificates(),
         DataTransfer(),
-        DeviceModel(),
+        DeviceModel(reads),
         Diagnostics(),
         Display(),
         Firmware(),
