@@ -28,6 +28,7 @@ from csms.api.root import Root, make_site
 from csms.api.routes import Route
 from csms.api.tariffs import Tariffs
 from csms.api.transactions import Transactions
+from csms.api.variables import Variables
 
 
 class Resource(Protocol):
@@ -58,6 +59,7 @@ def make_routes(parts: Parts) -> Sequence[Route]:
         Messages(ledger),
         Quirks(ledger),
         Configuration(ledger, parts.provisioning),
+        Variables(ledger),
         Transactions(ledger, parts.transactions),
         Reservations(ledger),
         IdTags(ledger),

@@ -74,6 +74,9 @@ def test_what_is_no_list_is_one_line(body, run, api):
         (("idtag", "list"), "GET /idtags?limit=50"),
         (("chargepoint", "quirks", "CP1"), "GET /chargepoints/CP1/quirks"),
         (("chargepoint", "configuration", "CP1"), "GET /chargepoints/CP1/configuration?limit=500"),
+        (("chargepoint", "variables", "CP1", "--component", "EVSE", "--variable", "Power", "--evse", "2"),
+         "GET /chargepoints/CP1/variables?component=EVSE&variable=Power&evseId=2&limit=50"),
+        (("chargepoint", "monitors", "CP1", "--evse", "2", "--limit", "3"), "GET /chargepoints/CP1/monitors?evseId=2&limit=3"),
         (("chargepoint", "messages", "CP1", "--action", "Reset", "--since", "2030-01-01T00:00:00Z"),
          "GET /chargepoints/CP1/messages?action=Reset&since=2030-01-01T00%3A00%3A00Z&limit=50"),
     ],
@@ -259,3 +262,26 @@ def test_readings_and_costs_in_words(run, api):
     assert (out.splitlines()[1].split("\t")[-1], status) == (r"Voltage 230.1 V, SoC 50 Percent\u001b", 0)
     api.answer("GET /transactions?limit=50", {"items": [{"cost": 1.5, "currency": "EUR"}]})
     assert "1.5 EUR" in run("transaction", "list")[0].splitlines()[1].split("\t")
+
+
+def test_variables_are_a_line_each(run, api):
+    items = [
+        {
+            "key": "EVSE@1.Power",
+            "attributes": [
+                {"type": "MaxSet", "value": "9"},
+                {"type": "Actual", "value": "5", "mutability": "ReadOnly", "seenAt": "2030-01-01T00:00:00Z"},
+            ],
+            "characteristics": {"unit": "W"},
+        },
+        {"key": "SecurityCtrlr.BasicAuthPassword", "attributes": [{"type": "Actual", "mutability": "WriteOnly"}]},
+        {"key": "X.Y", "attributes": None},
+    ]
+    api.answer("GET /chargepoints/CP1/variables?limit=50", {"items": items})
+    out, err, status = run("chargepoint", "variables", "CP1")
+    assert (err, status) == ([], 0)
+    assert [line.split("\t") for line in out.splitlines()[1:]] == [
+        ["EVSE@1.Power", "5", "W", "ReadOnly", "MaxSet 9", "2030-01-01T00:00:00Z"],
+        ["SecurityCtrlr.BasicAuthPassword", "", "", "WriteOnly", "", ""],
+        ["X.Y", "", "", "", "", ""],
+    ]
