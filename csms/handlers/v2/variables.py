@@ -93,7 +93,7 @@ def monitors_gone(response: Payload) -> list[int]:
     return [
         number
         for result in _objects(response.get("clearMonitoringResult"))
-        if result.get("status") in {ACCEPTED, "NotFound"} and (number := _number(result.get("id"))) is not None
+        if result.get("status") in (ACCEPTED, "NotFound") and (number := _number(result.get("id"))) is not None
     ]
 
 
