@@ -207,6 +207,27 @@ class FakeAuthority:
         self._waiting.popleft().callback(info)
 
 
+class FakeContracts:
+    """The verifier of contract certificates: says what the test has told it, when it is asked or when `say` is called."""
+
+    def __init__(self, status="Accepted", *, waits=False):
+        self.status = status
+        self.asked = []
+        self._waits = waits
+        self._waiting = deque()
+
+    def check(self, contract, now):
+        self.asked.append((contract, now))
+        if not self._waits:
+            return succeed(self.status)
+        self._waiting.append(Deferred())
+        return self._waiting[-1]
+
+    def say(self, status):
+        """Answer the question that waits longest."""
+        self._waiting.popleft().callback(status)
+
+
 KNOWN_QUERIES = [
     queries.charge_point_state,
     tag_facts,

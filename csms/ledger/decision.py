@@ -19,6 +19,8 @@ from csms.ledger.state import (
     ChargePointState,
     ConfigurationKey,
     Connector,
+    EventProgress,
+    EvseConnector,
     MeterProgress,
     Monitor,
     Provisioned,
@@ -26,6 +28,7 @@ from csms.ledger.state import (
     Record,
     Report,
     Reservation,
+    StationTariff,
     Transaction,
     Variable,
     VariableValue,
@@ -35,8 +38,10 @@ Change = (
     ChargePoint
     | Provisioned
     | Connector
+    | EvseConnector
     | Transaction
     | MeterProgress
+    | EventProgress
     | Reading
     | Record
     | Reservation
@@ -45,6 +50,7 @@ Change = (
     | VariableValue
     | Monitor
     | Report
+    | StationTariff
 )
 Answer = TypeVar("Answer")
 

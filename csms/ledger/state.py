@@ -17,6 +17,7 @@ from csms.ledger.energy import EnergyMeter
 
 Registration = Literal["Accepted", "Pending", "Rejected"]
 TransactionStatus = Literal["active", "completed", "closed"]
+TariffKind = Literal["DefaultTariff", "DriverTariff"]
 ReservationStatus = Literal["ACTIVE", "USED", "CANCELLED", "EXPIRED", "REJECTED"]
 
 
@@ -43,6 +44,9 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     connected_since: datetime | None = None
     """None while it is offline."""
     disconnected_at: datetime | None = None
+    local_list_version: int | None = None
+    """Of its local authorization list, as its answers told it last."""
+    local_list_seen_at: datetime | None = None
 
     @property
     def is_online(self) -> bool:
@@ -80,6 +84,54 @@ class Connector(Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class EvseConnector(Struct, frozen=True, kw_only=True):
+    """Which connector of which EVSE a flat connector number stands for (OCPP 2.x); it is given once, and stays."""
+
+    client_id: str
+    connector_id: int
+    evse_id: int
+    station_connector_id: int
+    """The connector's number within its EVSE."""
+    station_status: str | None = None
+    """The station's own word for its status, as it told it last."""
+
+
+class EventTrail(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the events of a transaction told in OCPP 2.x, beside what every version tells."""
+
+    highest: int = -1
+    """The highest seqNo that came."""
+    latest_at: datetime | None = None
+    """The time of that event."""
+    missing: tuple[tuple[int, int], ...] = ()
+    """The seqNos below the highest one that did not come: first and last of each gap."""
+    has_begun: bool = False
+    """Whether its Started came; without it the transaction was opened from what was known."""
+    ended: int | None = None
+    """The seqNo of its Ended."""
+    open_meter: EnergyMeter | None = None
+    """Once it has ended, its meter before the stop: what comes late counts from there."""
+    knows_end: bool = False
+    """Whether the register at its end was told."""
+    tag_from: int | None = None
+    """The seqNo of the event that told its id tag."""
+    tag_type: str | None = None
+    knows_begin: bool = False
+    """Whether the register at its beginning was told."""
+    begin_at: datetime | None = None
+    """The time of the register that its energy counts from."""
+    has_moved: bool = False
+    """Whether its connector became known only after its first event."""
+    charging_state: str | None = None
+    has_charged: bool = False
+    trigger_reason: str | None = None
+    """What its first event was sent for."""
+    remote_start_id: int | None = None
+    phases_used: int | None = None
+    cable_max_current: int | None = None
+    started_event_id: str | None = None
+
+
 class Transaction(Struct, frozen=True, kw_only=True):
     """A transaction. ``closed`` means that the daemon or an operator ended it, without the charge point's word."""
 
@@ -105,6 +157,20 @@ class Transaction(Struct, frozen=True, kw_only=True):
     completed_event_id: str | None = None
     cost_event_id: str | None = None
     signed: tuple[SignedValue, ...] = ()
+    station_transaction_id: str | None = None
+    """The station's own id of it (OCPP 2.x), as the three that follow."""
+    evse_id: int | None = None
+    station_connector_id: int | None = None
+    trail: EventTrail | None = None
+
+
+class EventProgress(Struct, frozen=True, gc=False):
+    """As `MeterProgress`, by an event of OCPP 2.x."""
+
+    transaction_id: int
+    meter: EnergyMeter
+    signed: tuple[SignedValue, ...]
+    trail: EventTrail | None
 
 
 class MeterProgress(Struct, frozen=True, gc=False):
@@ -225,6 +291,20 @@ class Report(Struct, frozen=True, kw_only=True):
     completed_at: datetime | None = None
 
 
+class StationTariff(Struct, frozen=True, kw_only=True):
+    """A tariff that a charge point has been given, or told that it has (OCPP 2.1 I07, I09); EVSE 0 is all of them."""
+
+    client_id: str
+    evse_id: int
+    tariff_id: str
+    """The id that OCPP knows it by, which is not the ledger's name of it."""
+    kind: TariffKind
+    valid_from: datetime | None = None
+    is_installed: bool = True
+    """False where it was replaced or cleared."""
+    seen_at: datetime
+
+
 class Reading(Struct, frozen=True, kw_only=True):
     """The raw meter values of one reading time; ``samples`` is their JSON."""
 
@@ -272,6 +352,8 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     latest_start: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """Of all its transactions: a StartTransaction of a later time is no repetition."""
     connectors: dict[int, Connector] = {}
+    evses: dict[int, EvseConnector] = {}
+    """By flat connector number; empty where it speaks OCPP 1.6."""
     running: dict[int, Transaction] = {}
     finished: dict[int, Finished] = {}
     latest_reading: dict[int, datetime] = {}

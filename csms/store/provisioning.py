@@ -15,6 +15,7 @@ from csms.store.tables import (
     monitors,
     queued_commands,
     reports,
+    station_tariffs,
     tariffs,
     variables,
     wanted_configuration,
@@ -40,6 +41,8 @@ def delete_charge_point(connection: Connection, client_id: str) -> bool:
     """
     wanted = wanted_configuration
     connection.execute(delete(wanted).where(wanted.c.scope == "chargepoint", wanted.c.name == client_id))
-    for table in (connectors, configuration, deviations, messages, monitors, queued_commands, reports, variables):
+    for table in (
+        connectors, configuration, deviations, messages, monitors, queued_commands, reports, station_tariffs, variables
+    ):  # fmt: skip
         connection.execute(delete(table).where(table.c.client_id == client_id))
     return connection.execute(delete(charge_points).where(charge_points.c.client_id == client_id)).rowcount > 0

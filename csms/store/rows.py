@@ -17,6 +17,8 @@ from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
     Connector,
+    EventProgress,
+    EvseConnector,
     MeterProgress,
     Monitor,
     Provisioned,
@@ -24,6 +26,7 @@ from csms.ledger.state import (
     Record,
     Report,
     Reservation,
+    StationTariff,
     Transaction,
     Variable,
     VariableValue,
@@ -132,8 +135,10 @@ class Statements:
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Provisioned: bulk_upsert(tables.charge_points, Provisioned),
             Connector: bulk_upsert(tables.connectors, Connector),
+            EvseConnector: bulk_upsert(tables.evse_connectors, EvseConnector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
             MeterProgress: bulk_upsert(tables.meters, MeterProgress),
+            EventProgress: bulk_upsert(tables.meters, EventProgress),
             Reading: bulk_insert(tables.meter_readings, Reading),
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
@@ -142,6 +147,7 @@ class Statements:
             VariableValue: bulk_upsert(tables.variables, VariableValue),
             Monitor: bulk_upsert(tables.monitors, Monitor),
             Report: bulk_upsert(tables.reports, Report),
+            StationTariff: bulk_upsert(tables.station_tariffs, StationTariff),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -181,9 +187,9 @@ class Statements:
 
 
 def _key(change: Change) -> object:
-    if isinstance(change, Transaction | MeterProgress):
+    if isinstance(change, Transaction | MeterProgress | EventProgress):
         return change.transaction_id
-    if isinstance(change, Connector):
+    if isinstance(change, Connector | EvseConnector):
         return change.client_id, change.connector_id
     if isinstance(change, Reservation):
         return change.client_id, change.reservation_id
@@ -195,6 +201,8 @@ def _key(change: Change) -> object:
         return change.client_id, change.monitor_id
     if isinstance(change, Report):
         return change.client_id, change.request_id
+    if isinstance(change, StationTariff):
+        return change.client_id, change.evse_id, change.tariff_id
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from csms.events.business import SignedValue
 from csms.ledger.energy import EnergyMeter
-from csms.ledger.state import Characteristics
+from csms.ledger.state import Characteristics, EventTrail
 from csms.store.columns import BigKey, Exact, JsonOf, UtcTime, Utf8
 
 metadata = MetaData()
@@ -48,6 +48,8 @@ charge_points = Table(
     Column("version", String(20)),
     Column("connected_since", UtcTime),
     Column("disconnected_at", UtcTime),
+    Column("local_list_version", BigInteger),
+    Column("local_list_seen_at", UtcTime),
 )
 
 event_sequences = Table(
@@ -69,6 +71,17 @@ connectors = Table(
     Column("vendor_error_code", Text),
     Column("changed_at", UtcTime, nullable=False),
 )
+
+evse_connectors = Table(
+    "evse_connectors",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("connector_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("evse_id", BigInteger, nullable=False),
+    Column("station_connector_id", BigInteger, nullable=False),
+    Column("station_status", Text),
+)
+"""What the flat connector numbers of OCPP 2.x stand for."""
 
 transactions = Table(
     "transactions",
@@ -94,6 +107,17 @@ transactions = Table(
     Column("completed_event_id", Text),
     Column("cost_event_id", Text),
     Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
+    Column("station_transaction_id", Text),
+    Column("evse_id", BigInteger),
+    Column("station_connector_id", BigInteger),
+    Column("trail", JsonOf(EventTrail)),
+    Index(
+        "transactions_by_station_id",
+        "client_id",
+        "station_transaction_id",
+        sqlite_where=text("station_transaction_id IS NOT NULL"),
+        postgresql_where=text("station_transaction_id IS NOT NULL"),
+    ),
     Index("transactions_of_charge_point", "client_id", "transaction_id"),
     Index("transactions_by_start_time", "client_id", "start_time"),
     Index(
@@ -110,6 +134,7 @@ meters = Table(
     Column("transaction_id", Integer, primary_key=True, autoincrement=False),
     Column("meter", JsonOf(EnergyMeter), nullable=False),
     Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
+    Column("trail", JsonOf(EventTrail)),
 )
 """How far running transactions have come: one narrow row a reading, where the transaction's own would be a wide one."""
 
@@ -176,6 +201,19 @@ tariffs = Table(
     Column("time_rate", Exact, nullable=False),
     Column("session_fee", Exact, nullable=False),
 )
+
+station_tariffs = Table(
+    "station_tariffs",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("evse_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tariff_id", String(60), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("valid_from", UtcTime),
+    Column("is_installed", Boolean, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+)
+"""Which tariffs charge points have (OCPP 2.1), as far as their answers told."""
 
 reservations = Table(
     "reservations",

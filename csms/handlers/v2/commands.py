@@ -6,7 +6,7 @@ from ocpp.v21.enums import Action as Action21
 from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import CommandSet, Learner
-from csms.handlers.v2 import variable_commands
+from csms.handlers.v2 import local_list, station_tariffs, variable_commands
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -73,9 +73,10 @@ _ACTIONS_21 = _ACTIONS_201 | frozenset(
         Action21.use_priority_charging,
     )
 )
-_LEARNERS: dict[str, Learner] = {**variable_commands.LEARNERS}
+_LEARNERS: dict[str, Learner] = {**local_list.LEARNERS, **variable_commands.LEARNERS}
+_LEARNERS_21: dict[str, Learner] = {**_LEARNERS, **station_tariffs.LEARNERS}
 # B02.FR.05
 _NOT_WHILE_PENDING = frozenset({Action.request_start_transaction.value, Action.request_stop_transaction.value})
 
 COMMANDS_201 = CommandSet(actions=_ACTIONS_201, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)
-COMMANDS_21 = CommandSet(actions=_ACTIONS_21, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)
+COMMANDS_21 = CommandSet(actions=_ACTIONS_21, learners=_LEARNERS_21, not_while_pending=_NOT_WHILE_PENDING)

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from csms.handlers.wire import wire_time
-from csms.ledger.authorization import TagInfo, TagStatus
+from csms.ledger.authorization import TagInfo
 
-_STATUSES: dict[TagStatus, str] = {}
-"""Words of 2.x for what 1.6 says otherwise: none as yet."""
+_NO_AUTHORIZATION = "noauthorization"
+_KEY_CODE = "keycode"
+_LONGEST_ID_TOKEN_201 = 36
+_LONGEST_ID_TOKEN_21 = 255
 
 
-def id_token_info(info: TagInfo) -> dict[str, Any]:
-    """Return the idTokenInfo of an answer (OCPP 2.0.1 part 2 §2.26)."""
-    parent = info.parent_id_tag
+class Token(Struct, frozen=True, gc=False):
+    """An id token (IdTokenType) as the ledger takes it: its text is the id tag."""
+
+    id_tag: str
+    type: str
+
+    @property
+    def needs_no_authorization(self) -> bool:
+        """Whether nobody was asked who he is (C02): it is Accepted, and is no tag."""
+        return self.type.casefold() == _NO_AUTHORIZATION
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether it has no text: there is no tag to look for."""
+        return not self.id_tag
+
+
+def token(member: dict[str, Any]) -> Token:
+    """Return an id token; ``member`` is the message's, in snake_case."""
+    return Token(str(member["id_token"]), str(member["type"]))
+
+
+def id_token_info(
+    info: TagInfo, shown: Token | None = None, now: datetime | None = None, *, is_21: bool = False
+) -> dict[str, Any]:
+    """Return the idTokenInfo of an answer (OCPP 2.0.1 part 2 §2.26) about the token that was shown.
+
+    A tag with a budget must not stay in the station's cache (C17.FR.01, FR.02): it expires there ``now``. The word for a key
+    code that nobody knows is Invalid (C04.FR.01). A parent that is longer than an idToken of the version cannot be told.
+    """
+    parent, status = info.parent_id_tag, info.status
+    if parent is not None and len(parent) > (_LONGEST_ID_TOKEN_21 if is_21 else _LONGEST_ID_TOKEN_201):
+        parent = None
+    if status == "Unknown" and shown is not None and shown.type.casefold() == _KEY_CODE:
+        status = "Invalid"
+    until = now if info.budget_left_wh is not None and now is not None else info.expiry_date
     return {
-        "status": _STATUSES.get(info.status, info.status),
-        "cache_expiry_date_time": wire_time(info.expiry_date) if info.expiry_date is not None else None,
+        "status": status,
+        "cache_expiry_date_time": wire_time(until) if until is not None else None,
+        # C09.FR.13
         "group_id_token": {"id_token": parent, "type": "Central"} if parent is not None else None,
     }

@@ -7,8 +7,8 @@ from alembic import op
 
 from csms.store.columns import Exact, UtcTime
 
-revision = "0003_variables"
-down_revision = "0002"
+revision = "0005_variables"
+down_revision = "0004_authorization"
 
 
 def upgrade() -> None:
