@@ -118,6 +118,13 @@ class Draft:
         self.state = replace(self.state, sequence=sequence)
         return event_id
 
+    def take(self, decision: Decision[Answer]) -> Answer:
+        """Go on from what another rule decided about this draft's state; return its answer."""
+        self.state = decision.state
+        self._changes.extend(decision.changes)
+        self._events.extend(decision.events)
+        return decision.answer
+
     def decide(self, answer: Answer) -> Decision[Answer]:
         """Close the draft."""
         return Decision(answer, self.state, tuple(self._changes), tuple(self._events))

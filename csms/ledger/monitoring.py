@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,10 +13,11 @@ from msgspec.structs import replace
 
 from csms.events.business import VariableEvent
 from csms.events.redaction import without_secrets
-from csms.ledger import chargepoints, reports
+from csms.ledger import chargepoints, connectors, evses, reports
 from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.device_model import Known, Room, value_row
+from csms.ledger.evses import NoSuchConnector
 from csms.ledger.reports import Part
 from csms.ledger.state import ChargePointState, Monitor, Report
 from csms.ledger.variables import ACTUAL, VariableName, kept_value
@@ -26,6 +28,11 @@ CUSTOM, PRECONFIGURED = "CustomMonitor", "PreconfiguredMonitor"
 _MOST_ALERTS = 100
 """How many alerts of one message are kept."""
 _ALERTING = "Alerting"
+_AVAILABILITY = "availabilitystate"
+_STATION, _EVSE, _CONNECTOR = "chargingstation", "evse", "connector"
+_AVAILABLE = frozenset({_STATION, _EVSE, _CONNECTOR})
+_IN_USE = frozenset({"Occupied", "Reserved"})
+_LONGEST_STATUS = 50
 _ENDED_BY_BASE = {"FactoryDefault": frozenset({CUSTOM}), "HardWiredOnly": frozenset({CUSTOM, PRECONFIGURED})}
 """The kinds of monitors that are gone when a base of monitors was set (N03)."""
 
@@ -126,22 +133,65 @@ def events(
     """Take a NotifyEvent (N07): all of it is told, alerts are kept, and values are the last known ones from now on."""
     draft, room = Draft(state, context), Room(known)
     for event in happened:
+        _take_availability(draft, context, event, happened)
         earlier = room.take(event.name, ACTUAL)
         mutability = earlier.mutability if earlier is not None else None
         value = kept_value(event.name, event.value, mutability)
         if earlier is not None:
             draft.change(value_row(state, context, event.name, value))
         monitor = monitors.get(event.monitor_id) if event.monitor_id is not None else None
-        draft.emit("variable_event", _told(event, value, monitor))
+        draft.emit("variable_event", _told(draft.state, event, value, monitor))
     alerts = [without_secrets(event.body) for event in happened if event.trigger == _ALERTING]
     if alerts:
         draft.change(chargepoints.record(draft.state, context, "NotifyEvent", alerts[:_MOST_ALERTS]))
     return draft.decide(None)
 
 
-def _told(event: Happened, value: str | None, monitor: Monitor | None) -> VariableEvent:
+def _take_availability(draft: Draft, context: Context, event: Happened, beside: Sequence[Happened]) -> None:
+    """Take the state of a connector, an EVSE or the station as StatusNotification would tell it (G01)."""
+    name = event.name
+    component = name.component.casefold()
+    if name.variable.casefold() != _AVAILABILITY or component not in _AVAILABLE or not event.value:
+        return
+    status = event.value[:_LONGEST_STATUS]
+    if component == _STATION:
+        # The station itself is not plugged in.
+        status = "Available" if status in _IN_USE else status
+    elif name.evse_id is None or (component == _EVSE and _has_connectors(draft.state, name.evse_id, beside)):
+        return
+    with suppress(NoSuchConnector):
+        draft.take(
+            connectors.station_status(
+                draft.state,
+                context,
+                evse_id=evses.STATION if name.evse_id is None or component == _STATION else name.evse_id,
+                station_connector_id=name.station_connector_id,
+                status=status,
+                instant=event.instant,
+            )
+        )
+
+
+def _has_connectors(state: ChargePointState, evse_id: int, beside: Sequence[Happened]) -> bool:
+    """Tell whether an EVSE's state is that of none of its connectors: of several, or they tell of themselves."""
+    mine = sum(known.evse_id == evse_id for known in state.evses.values())
+    told = any(
+        event.name.evse_id == evse_id
+        and event.name.component.casefold() == _CONNECTOR
+        and event.name.variable.casefold() == _AVAILABILITY
+        for event in beside
+    )
+    return mine > 1 or told
+
+
+def _told(state: ChargePointState, event: Happened, value: str | None, monitor: Monitor | None) -> VariableEvent:
     severity = event.severity if event.severity is not None else monitor.severity if monitor is not None else None
     tech_info = without_secrets(event.tech_info)
+    station_id = event.station_transaction_id
+    running = (one for one in state.running.values() if one.station_transaction_id == station_id)
+    transaction = next(running, None) if station_id is not None else None
+    place = event.name.evse_id
+    connector_id = evses.find(state, place, event.name.station_connector_id) if place is not None else None
     return VariableEvent(
         timestamp=event.instant.at,
         trigger=event.trigger,
@@ -154,7 +204,9 @@ def _told(event: Happened, value: str | None, monitor: Monitor | None) -> Variab
         cause=event.cause if event.cause is not None else UNSET,
         tech_code=event.tech_code or UNSET,
         tech_info=tech_info or UNSET,
-        station_transaction_id=event.station_transaction_id or UNSET,
+        connector_id=connector_id if connector_id is not None else UNSET,
+        transaction_id=transaction.transaction_id if transaction is not None else UNSET,
+        station_transaction_id=station_id or UNSET,
         **event.name.told(),
     )
 

@@ -147,3 +147,55 @@ def test_the_severity_of_the_event_goes_before_the_monitors(model):
     _set(model, _monitor(1))
     model.happened(_event(model, monitor_id=1, severity=2))
     assert model.payload("variable_event")["severity"] == 2
+
+
+# The state of connectors.
+
+
+def _states(model, *states):
+    """Send a NotifyEvent with states of components; return what it told of connectors."""
+    before = len(model.events)
+    model.happened(*(_event(model, f"{name}.AvailabilityState", value, "Delta") for name, value in states))
+    told = [event["payload"] for event in model.events[before:] if event["eventType"] == "status_changed"]
+    return [(item["connectorId"], item["status"], item.get("stationStatus")) for item in told]
+
+
+def test_a_connector_tells_its_state(model):
+    assert _states(model, ("Connector@1:1", "Available")) == [(1, "Available", "Available")]
+    assert _states(model, ("Connector@1:1", "Available")) == []
+    assert _states(model, ("connector@1:1", "Occupied")) == [(1, "Preparing", "Occupied")]
+    assert _states(model, ("Connector@1:2", "Faulted")) == [(2, "Faulted", "Faulted")]
+    event = model.payloads("variable_event")[-1]
+    assert (event["evseId"], event["stationConnectorId"], event["connectorId"]) == (1, 2, 2)
+    assert model.payloads("status_changed")[-1]["stationConnectorId"] == 2
+
+
+def test_an_evse_with_one_connector_tells_its_state(model):
+    assert _states(model, ("EVSE@1", "Available")) == [(1, "Available", "Available")]
+    assert _states(model, ("EVSE@1", "Unavailable")) == [(1, "Unavailable", "Unavailable")]
+
+
+def test_the_state_of_an_evse_is_of_none_of_several_connectors(model):
+    states = [("EVSE@1", "Occupied"), ("Connector@1:1", "Available"), ("Connector@1:2", "Occupied")]
+    assert [told[:2] for told in _states(model, *states)] == [(1, "Available"), (2, "Preparing")]
+    assert _states(model, ("EVSE@1", "Faulted")) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("Available", "Available"), ("Occupied", "Available"), ("Faulted", "Faulted")]
+)
+def test_the_station_tells_its_state(model, state, status):
+    assert _states(model, ("ChargingStation", state)) == [(0, status, None)]
+
+
+def test_other_states_are_of_no_connector(model):
+    assert _states(model, ("Connector", "Occupied"), ("Fan@1", "Occupied"), ("Connector@1:1", "")) == []
+    model.happened(_event(model, "Connector@1:1.Problem", "true"))
+    assert model.payloads("status_changed") == []
+    assert len(model.payloads("variable_event")) == 4
+
+
+def test_connectors_are_bounded(model):
+    _states(model, *((f"Connector@{number}:1", "Available") for number in range(1, 400)))
+    assert len(model.payloads("status_changed")) == 256
+    assert len(model.payloads("variable_event")) == 399
