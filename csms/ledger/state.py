@@ -125,6 +125,8 @@ class Reservation(Struct, frozen=True, kw_only=True):
     parent_id_tag: str | None = None
     expiry_date: datetime
     status: ReservationStatus
+    id_tag_status: str | None = None
+    """How the tag was judged when it was reserved (a `TagStatus`); None where it could not be."""
     transaction_id: int | None = None
     """The transaction that used it."""
     created_at: datetime

@@ -186,6 +186,7 @@ reservations = Table(
     Column("parent_id_tag", Text),
     Column("expiry_date", UtcTime, nullable=False),
     Column("status", String(20), nullable=False),
+    Column("id_tag_status", String(20)),
     Column("transaction_id", Integer),
     Column("created_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
