@@ -149,6 +149,18 @@ def test_whoevers_tag_it_is(control):
     assert _statuses(control) == [("ACTIVE", "Accepted"), ("USED", "Accepted")]
 
 
+@pytest.mark.parametrize("number", [0, -3, 3_000_000_000])
+def test_a_number_that_no_transaction_has_is_one_for_a_reservation(control, number):
+    charger = control.connect()
+    control.send("ReserveNow", {**RESERVE, "reservationId": number})
+    answer = _say(control, charger, "StartTransaction", {**START, "reservationId": number})
+    used = control.events("reservation_changed")[-1]
+    assert (used.status, used.reservation_id, used.transaction_id) == ("USED", number, answer["transactionId"])
+    # Nobody has reserved by it any more: it means none.
+    _say(control, charger, "StartTransaction", {**START, "connectorId": 2, "reservationId": number})
+    assert len(control.events("reservation_changed")) == 2
+
+
 # The external authority.
 
 
