@@ -18,6 +18,7 @@ from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
     ConfigurationKey,
+    ConfigurationResult,
     Connector,
     MeterProgress,
     Provisioned,
@@ -37,6 +38,7 @@ Change = (
     | Record
     | Reservation
     | ConfigurationKey
+    | ConfigurationResult
 )
 Answer = TypeVar("Answer")
 

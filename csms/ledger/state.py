@@ -143,6 +143,20 @@ class ConfigurationKey(Struct, frozen=True, kw_only=True):
     seen_at: datetime
 
 
+class ConfigurationResult(Struct, frozen=True, kw_only=True):
+    """What came of a configuration key that the operator wants, when the charge point booted last."""
+
+    client_id: str
+    key: str
+    """Folded: keys are the same in any case."""
+    wanted: str
+    """The value that was wanted then, without secrets."""
+    status: str
+    read_value: str | None
+    """The value that it had before; None where it told none."""
+    at: datetime
+
+
 class Reading(Struct, frozen=True, kw_only=True):
     """The raw meter values of one reading time; ``samples`` is their JSON."""
 

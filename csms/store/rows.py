@@ -16,6 +16,7 @@ from csms.ledger.decision import Change, Decision
 from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
+    ConfigurationResult,
     Connector,
     MeterProgress,
     Provisioned,
@@ -134,6 +135,7 @@ class Statements:
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            ConfigurationResult: bulk_upsert(tables.configuration_results, ConfigurationResult),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -179,7 +181,7 @@ def _key(change: Change) -> object:
         return change.client_id, change.connector_id
     if isinstance(change, Reservation):
         return change.client_id, change.reservation_id
-    if isinstance(change, ConfigurationKey):
+    if isinstance(change, ConfigurationKey | ConfigurationResult):
         return change.client_id, change.key
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 

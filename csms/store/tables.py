@@ -213,6 +213,18 @@ wanted_configuration = Table(
 )
 """``scope`` is ``chargepoint`` or ``group``, ``name`` the client id or the group's name."""
 
+configuration_results = Table(
+    "configuration_results",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("wanted", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("read_value", Text),
+    Column("at", UtcTime, nullable=False),
+)
+"""What came of the wanted configuration at the last boot; of keys that are wanted no more, too."""
+
 deviations = Table(
     "deviations",
     metadata,
