@@ -38,6 +38,7 @@ from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
 from csms.handlers.families import COMMAND_SETS, handlers
 from csms.handlers.request import Policy
+from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
 from csms.metrics import Counters
@@ -160,7 +161,12 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     )
     registry = Registry(shared)
     operations = Operations.of(
-        shared, registry, COMMAND_SETS, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
+        shared,
+        registry,
+        COMMAND_SETS,
+        new_message_id=lambda: str(uuid.uuid4()),
+        tariff=policy.tariff,
+        tags=Tags(store, policy.unknown_tags, authority),
     )
     if command_feed is not None:
         _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))

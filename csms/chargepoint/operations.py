@@ -14,6 +14,7 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.chargepoint.transactions import Transactions
 from csms.handlers.command_set import CommandSet
+from csms.handlers.tags import Tags
 from csms.ledger import reservations
 from csms.ledger.cost import Tariff
 from csms.ocppj.versions import Version
@@ -41,9 +42,10 @@ class Operations:
         command_sets: Mapping[Version, CommandSet],
         new_message_id: Callable[[], str],
         tariff: Tariff,
+        tags: Tags,
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive."""
-        commands = Commands(shared, registry, command_sets, new_message_id)
+        commands = Commands(shared, registry, command_sets, tags, new_message_id)
         provisioning = Provisioning(shared, registry)
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)

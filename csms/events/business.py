@@ -186,6 +186,7 @@ class ReservationChanged(_Payload, frozen=True):
     """A reservation was made, replaced or refused, is used, is cancelled or has expired.
 
     `reason` is the charge point's word where it refused one, and says why one was cancelled that nobody cancelled.
+    `idTagStatus` is how the tag was judged when it was reserved.
     """
 
     reservation_id: int
@@ -194,6 +195,7 @@ class ReservationChanged(_Payload, frozen=True):
     expiry_date: datetime
     status: Literal["ACTIVE", "USED", "CANCELLED", "EXPIRED", "REJECTED"]
     parent_id_tag: str | UnsetType = UNSET
+    id_tag_status: str | UnsetType = UNSET
     previous_status: str | UnsetType = UNSET
     transaction_id: int | UnsetType = UNSET
     reason: str | UnsetType = UNSET

@@ -18,6 +18,7 @@ from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
     ConfigurationKey,
+    ConfigurationResult,
     Connector,
     EventProgress,
     EvseConnector,
@@ -51,6 +52,7 @@ Change = (
     | Monitor
     | Report
     | StationTariff
+    | ConfigurationResult
 )
 Answer = TypeVar("Answer")
 

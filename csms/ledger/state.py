@@ -191,6 +191,8 @@ class Reservation(Struct, frozen=True, kw_only=True):
     parent_id_tag: str | None = None
     expiry_date: datetime
     status: ReservationStatus
+    id_tag_status: str | None = None
+    """How the tag was judged when it was reserved (a `TagStatus`); None where it could not be."""
     transaction_id: int | None = None
     """The transaction that used it."""
     created_at: datetime
@@ -303,6 +305,20 @@ class StationTariff(Struct, frozen=True, kw_only=True):
     is_installed: bool = True
     """False where it was replaced or cleared."""
     seen_at: datetime
+
+
+class ConfigurationResult(Struct, frozen=True, kw_only=True):
+    """What came of a configuration key that the operator wants, when the charge point booted last."""
+
+    client_id: str
+    key: str
+    """Folded: keys are the same in any case."""
+    wanted: str
+    """The value that was wanted then, without secrets."""
+    status: str
+    read_value: str | None
+    """The value that it had before; None where it told none."""
+    at: datetime
 
 
 class Reading(Struct, frozen=True, kw_only=True):

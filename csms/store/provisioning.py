@@ -9,6 +9,7 @@ from csms.ledger.cost import Tariff
 from csms.store.tables import (
     charge_points,
     configuration,
+    configuration_results,
     connectors,
     deviations,
     messages,
@@ -42,7 +43,16 @@ def delete_charge_point(connection: Connection, client_id: str) -> bool:
     wanted = wanted_configuration
     connection.execute(delete(wanted).where(wanted.c.scope == "chargepoint", wanted.c.name == client_id))
     for table in (
-        connectors, configuration, deviations, messages, monitors, queued_commands, reports, station_tariffs, variables
-    ):  # fmt: skip
+        connectors,
+        configuration,
+        configuration_results,
+        deviations,
+        messages,
+        monitors,
+        queued_commands,
+        reports,
+        station_tariffs,
+        variables,
+    ):
         connection.execute(delete(table).where(table.c.client_id == client_id))
     return connection.execute(delete(charge_points).where(charge_points.c.client_id == client_id)).rowcount > 0

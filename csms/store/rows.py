@@ -16,6 +16,7 @@ from csms.ledger.decision import Change, Decision
 from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
+    ConfigurationResult,
     Connector,
     EventProgress,
     EvseConnector,
@@ -148,6 +149,7 @@ class Statements:
             Monitor: bulk_upsert(tables.monitors, Monitor),
             Report: bulk_upsert(tables.reports, Report),
             StationTariff: bulk_upsert(tables.station_tariffs, StationTariff),
+            ConfigurationResult: bulk_upsert(tables.configuration_results, ConfigurationResult),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -193,7 +195,7 @@ def _key(change: Change) -> object:
         return change.client_id, change.connector_id
     if isinstance(change, Reservation):
         return change.client_id, change.reservation_id
-    if isinstance(change, ConfigurationKey):
+    if isinstance(change, ConfigurationKey | ConfigurationResult):
         return change.client_id, change.key
     if isinstance(change, VariableValue):
         return change.client_id, change.variable_key, change.attribute

@@ -225,6 +225,7 @@ reservations = Table(
     Column("parent_id_tag", Text),
     Column("expiry_date", UtcTime, nullable=False),
     Column("status", String(20), nullable=False),
+    Column("id_tag_status", String(20)),
     Column("transaction_id", Integer),
     Column("created_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
@@ -307,6 +308,18 @@ wanted_configuration = Table(
     Column("value", Text, nullable=False),
 )
 """``scope`` is ``chargepoint`` or ``group``, ``name`` the client id or the group's name."""
+
+configuration_results = Table(
+    "configuration_results",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("wanted", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("read_value", Text),
+    Column("at", UtcTime, nullable=False),
+)
+"""What came of the wanted configuration at the last boot; of keys that are wanted no more, too."""
 
 deviations = Table(
     "deviations",

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
+from csms.handlers.tags import Tags
 from csms.handlers.v16.commands import COMMANDS
 from csms.ledger.cost import Tariff
 from csms.ocppj import frames
@@ -20,7 +21,7 @@ from csms.ocppj.versions import V16
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.commands import Commands as Answers
 from csms.simulator.station import Station
-from tests.fakes import FakeLedger, FakeTransport, shared_of
+from tests.fakes import FakeLedger, FakeTransport, dispatcher_of, shared_of
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
 
@@ -103,10 +104,16 @@ class Control:
     operations: Operations = None
     published: list = field(factory=list)
     results: list = field(factory=list)
+    authority: object = None
 
     def __attrs_post_init__(self):
         self.ledger = self.ledger or FakeLedger(self.clock.callLater)
-        self.shared = shared_of(self.ledger, self.clock, publish_protocol_event=self.published.append)
+        self.shared = shared_of(
+            self.ledger,
+            self.clock,
+            publish_protocol_event=self.published.append,
+            dispatchers={V16: dispatcher_of(self.ledger, authority=self.authority)},
+        )
         self.restart()
 
     def restart(self):
@@ -115,7 +122,10 @@ class Control:
         self.shared.on_ready.clear()
         self.shared.on_booted.clear()
         ids = count(1)
-        self.operations = Operations.of(self.shared, self.registry, {V16: COMMANDS}, lambda: f"m{next(ids)}", Tariff())
+        tags = Tags(self.ledger, "Accepted", self.authority)
+        self.operations = Operations.of(
+            self.shared, self.registry, {V16: COMMANDS}, lambda: f"m{next(ids)}", Tariff(), tags
+        )
         self.operations.commands.on_queued_result = lambda *result: self.results.append(result)
 
     @property

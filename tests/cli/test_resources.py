@@ -212,7 +212,29 @@ def test_wanted_configuration_is_changed_key_by_key(run, api):
     out, err, status = run(*arguments, "--want", "C=x=y", "--want", "A=", "--unwant", "B")
     assert (out, err, status) == ("A: \nC: x=y\n", [], 0)
     assert api.last.json == {"A": "", "C": "x=y"}
-    assert run(*arguments, "--wanted", "--json") == ('{"A":"1","B":"2"}\n', [], 0)
+
+
+def test_what_came_of_the_wanted_configuration(run, api):
+    results = {
+        "A": {
+            "value": "1",
+            "source": "chargepoint",
+            "status": "Rejected\x1b",
+            "readValue": "0",
+            "at": "2030-01-01T00:00:00Z",
+        },
+        "B": {"value": "2", "source": "group", "group": "depot"},
+    }
+    api.answer("GET /chargepoints/CP1/configuration/wanted?results=true", results)
+    arguments = ["chargepoint", "configuration", "CP1", "--wanted"]
+    out, err, status = run(*arguments)
+    assert (err, status) == ([], 0)
+    assert [line.split("\t") for line in out.splitlines()] == [
+        ["key", "wanted", "by", "status", "value before", "at"],
+        ["A", "1", "chargepoint", r"Rejected\u001b", "0", "2030-01-01T00:00:00Z"],
+        ["B", "2", "group depot", "", "", ""],
+    ]
+    assert json.loads(run(*arguments, "--json")[0]) == results
 
 
 def test_nothing_wanted_is_a_deletion(run, api):

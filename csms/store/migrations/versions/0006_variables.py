@@ -7,8 +7,8 @@ from alembic import op
 
 from csms.store.columns import Exact, UtcTime
 
-revision = "0005_variables"
-down_revision = "0004_authorization"
+revision = "0006_variables"
+down_revision = "0005"
 
 
 def upgrade() -> None:
