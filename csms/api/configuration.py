@@ -19,7 +19,7 @@ from csms.store.configuration import Scope, WantedKey, wanted_by, wanted_with_re
 
 Wanted = Annotated[
     dict[
-        Annotated[str, Meta(min_length=1, max_length=50, pattern="^[^\x00-\x1f\x7f]*$")],
+        Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\x00-\x1f\x7f]*$")],
         Annotated[str, Meta(max_length=500)],
     ],
     Meta(max_length=200, description="Values by configuration key"),

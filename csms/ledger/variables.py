@@ -22,7 +22,7 @@ LONGEST_VALUE = 2500
 _LONGEST_NAME = 50
 _LARGEST_ID = 2**31 - 1
 _TEXT = re.compile(
-    r"(?P<component>[^.@\[\]/]+)(\[(?P<component_instance>[^\[\]]+)\])?(@(?P<evse>\d{1,9})(:(?P<connector>\d{1,9}))?)?"
+    r"(?P<component>[^.@\[\]/]+)(\[(?P<component_instance>[^\[\]]+)\])?(@(?P<evse>[1-9]\d{0,8})(:(?P<connector>[1-9]\d{0,8}))?)?"
     r"\.(?P<variable>[^\[\]/]+)(\[(?P<variable_instance>[^\[\]]+)\])?"
 )
 

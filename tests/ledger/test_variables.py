@@ -50,6 +50,8 @@ def test_a_name_is_the_same_in_text_and_on_the_wire(component, variable, instanc
         ".B",
         "A@x.B",
         "A@1:.B",
+        "A@0.B",
+        "A@01.B",
         "A[].B",
         "A.B[",
         "A.B/C",

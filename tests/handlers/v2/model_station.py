@@ -32,13 +32,13 @@ class ModelLedger(FakeLedger):
     """A fake ledger that writes the rows of the device model into its database."""
 
     def commit_one(self, error=None):
-        decision = super().commit_one(error)
+        decision, _ = self.pending[0]
         statements = Statements(self.database.dialect)
         rows = [change for change in decision.changes if isinstance(change, _MODEL)]
         prepared = statements.prepare(type(decision)(None, decision.state, tuple(rows)))
         with self.database.begin() as connection:
             statements.execute(connection, [prepared], lambda count: 1)
-        return decision
+        return super().commit_one(error)
 
 
 @define
