@@ -17,8 +17,8 @@ from csms.api.ports import Ledger
 from csms.api.problems import not_found
 from csms.api.routes import Answer, Exchange, Route, Shown
 from csms.events.business import Number
+from csms.ledger.model import Monitor, Report, ReportKind, Variable
 from csms.ledger.numbers import number
-from csms.ledger.state import Monitor, Report, ReportKind, Variable
 from csms.ledger.variables import VariableName
 from csms.store import variables as store
 

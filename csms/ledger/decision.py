@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import BusinessEvent, Payload
+from csms.ledger.model import Monitor, Report, Variable, VariableValue
 from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
@@ -23,16 +24,12 @@ from csms.ledger.state import (
     EventProgress,
     EvseConnector,
     MeterProgress,
-    Monitor,
     Provisioned,
     Reading,
     Record,
-    Report,
     Reservation,
     StationTariff,
     Transaction,
-    Variable,
-    VariableValue,
 )
 
 Change = (

@@ -15,8 +15,9 @@ from csms.events.business import ConfigurationChanged
 from csms.ledger import reports
 from csms.ledger.configuration import TAKEN, same
 from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.model import Characteristics, Report, Variable, VariableValue
 from csms.ledger.reports import Part
-from csms.ledger.state import Characteristics, ChargePointState, Report, Variable, VariableValue
+from csms.ledger.state import ChargePointState
 from csms.ledger.variables import ACTUAL, Attribute, VariableName, kept_value
 
 MOST_VARIABLES = 10_000

@@ -18,8 +18,9 @@ from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.device_model import Known, Room, value_row
 from csms.ledger.evses import NoSuchConnector
+from csms.ledger.model import Monitor, Report
 from csms.ledger.reports import Part
-from csms.ledger.state import ChargePointState, Monitor, Report
+from csms.ledger.state import ChargePointState
 from csms.ledger.variables import ACTUAL, VariableName, kept_value
 
 MOST_MONITORS = 1000

@@ -15,11 +15,14 @@ from csms.events.business import ReportCompleted
 from csms.events.redaction import without_secrets
 from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
-from csms.ledger.state import ChargePointState, Report, ReportKind
+from csms.ledger.model import Report, ReportKind
+from csms.ledger.state import ChargePointState
 
 _AT_HAND = 8
 """How many reports are remembered between messages."""
 _MOST_RANGES = 200
+_LONGEST_REQUEST = 10_000
+"""Bytes: of a longer request it is not kept what was asked."""
 ACCEPTED = "Accepted"
 EMPTY = "EmptyResultSet"
 
@@ -50,7 +53,7 @@ def requested(
     if early is None or early.kind != kind or early.action is not None:
         early = Report(client_id=state.charge_point.client_id, request_id=request_id, kind=kind, begun_at=context.now)
     body = msgspec.json.encode(without_secrets(request))
-    report = replace(early, action=action, request=body, status=status)
+    report = replace(early, action=action, request=body if len(body) <= _LONGEST_REQUEST else None, status=status)
     if status == EMPTY:
         report = _complete(draft, report, context.now)
     keep(draft, report)

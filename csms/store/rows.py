@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
+from csms.ledger.model import Monitor, Report, Variable, VariableValue
 from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
@@ -21,16 +22,12 @@ from csms.ledger.state import (
     EventProgress,
     EvseConnector,
     MeterProgress,
-    Monitor,
     Provisioned,
     Reading,
     Record,
-    Report,
     Reservation,
     StationTariff,
     Transaction,
-    Variable,
-    VariableValue,
 )
 from csms.store import tables
 from csms.store.event_log import LoggedEvent
@@ -197,6 +194,8 @@ def _key(change: Change) -> object:
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey | ConfigurationResult):
         return change.client_id, change.key
+    if isinstance(change, Reading | Record):
+        return id(change)  # the most of all
     if isinstance(change, VariableValue):
         return change.client_id, change.variable_key, change.attribute
     if isinstance(change, Monitor):

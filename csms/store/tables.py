@@ -24,7 +24,8 @@ from sqlalchemy import (
 
 from csms.events.business import SignedValue
 from csms.ledger.energy import EnergyMeter
-from csms.ledger.state import Characteristics, EventTrail
+from csms.ledger.model import Characteristics
+from csms.ledger.state import EventTrail
 from csms.store.columns import BigKey, Exact, JsonOf, UtcTime, Utf8
 
 metadata = MetaData()

@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from csms.ledger.device_model import Known, KnownValue
-from csms.ledger.state import Monitor, Report, Variable
+from csms.ledger.model import Monitor, Report, Variable
 from csms.store.listings import is_known
 from csms.store.snapshot import snapshot
 from csms.store.tables import monitors, reports, variables

@@ -9,9 +9,9 @@ from pytest_twisted import ensureDeferred
 
 from csms.ledger import clock, device_model, monitoring, reports
 from csms.ledger.device_model import Known, Reported
+from csms.ledger.model import Characteristics
 from csms.ledger.monitoring import Monitored
 from csms.ledger.reports import Part
-from csms.ledger.state import Characteristics
 from csms.ledger.variables import parse
 from tests.api.test_resources import V1, commit, pages
 from tests.fakes import NOW

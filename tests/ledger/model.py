@@ -8,8 +8,9 @@ from msgspec import structs
 
 from csms.ledger import clock, device_model, monitoring, reports
 from csms.ledger.device_model import Answered, Known, KnownValue, Reported
+from csms.ledger.model import Monitor, Report, Variable, VariableValue
 from csms.ledger.reports import Part
-from csms.ledger.state import Monitor, Record, Report, Variable, VariableValue
+from csms.ledger.state import Record
 from csms.ledger.variables import parse
 from tests.ledger.station import Station, at
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from csms.ledger import device_model
 from csms.ledger.device_model import Reported
-from csms.ledger.state import Characteristics
+from csms.ledger.model import Characteristics
 from csms.ledger.variables import parse
 from tests.ledger.model import Model
 
@@ -225,3 +225,8 @@ def test_what_can_only_be_written_is_not_kept(model):
     model.set("X.A", "geheim")
     assert "geheim" not in repr((model.rows, model.events))
     assert model.told()[0]["status"] == "Accepted"
+
+
+def test_a_long_request_is_not_kept(model):
+    model.requested(1, componentVariable=[{"component": {"name": "X" * 50}}] * 1000)
+    assert (model.reports[1].request, model.reports[1].action) == (None, "GetBaseReport")

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from csms.ledger import clock, device_model, monitoring, provisioning, reports
 from csms.ledger.device_model import Answered, Reported
+from csms.ledger.model import Characteristics
 from csms.ledger.monitoring import Monitored
 from csms.ledger.provisioning import Provision
 from csms.ledger.reports import Part
-from csms.ledger.state import Characteristics
 from csms.ledger.variables import parse
 from csms.store import retention
 from csms.store import variables as queries

@@ -9,7 +9,8 @@ from csms.handlers.v2 import variables as wire
 from csms.ledger import device_model, monitoring, reports
 from csms.ledger.decision import Context, Decision
 from csms.ledger.device_model import Known
-from csms.ledger.state import ChargePointState, Monitor, ReportKind
+from csms.ledger.model import Monitor, ReportKind
+from csms.ledger.state import ChargePointState
 from csms.store.variables import known_monitors, known_variables
 
 

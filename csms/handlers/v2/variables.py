@@ -10,9 +10,9 @@ from csms.handlers.command_set import Payload
 from csms.handlers.request import Request
 from csms.handlers.wire import instant
 from csms.ledger.device_model import Answered, Reported
+from csms.ledger.model import Characteristics, ReportKind
 from csms.ledger.monitoring import CUSTOM, Happened, Monitored
 from csms.ledger.reports import ACCEPTED, Part
-from csms.ledger.state import Characteristics, ReportKind
 from csms.ledger.variables import VariableName, attribute_of, of_wire
 
 _LARGEST = 2**31 - 1

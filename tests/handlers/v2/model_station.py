@@ -14,7 +14,7 @@ from csms.events.identity import event_id
 from csms.handlers import families
 from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
-from csms.ledger.state import Monitor, Report, VariableValue
+from csms.ledger.model import Monitor, Report, VariableValue
 from csms.ocppj import frames
 from csms.ocppj.schemas import Schemas
 from csms.ocppj.versions import V21, V201

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csms.ledger.state import Record, Report
+from csms.ledger.model import Report
+from csms.ledger.state import Record
 from csms.ocppj.versions import V21, V201
 from tests.handlers.v2.model_station import SCHEMAS, VERSIONS, ModelStation
 
