@@ -109,6 +109,7 @@ class Ocpp(Section):
     validation: Literal["strict", "tolerant", "off"] = "tolerant"
     ping_interval: Seconds = 30
     ping_timeout: Seconds = 20
+    ask_transaction_status: bool = False
 
 
 class Tls(Section):

@@ -36,7 +36,7 @@ from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
-from csms.handlers.families import COMMAND_SETS, handlers
+from csms.handlers.families import command_sets, handlers
 from csms.handlers.request import Policy
 from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
@@ -163,9 +163,10 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     operations = Operations.of(
         shared,
         registry,
-        COMMAND_SETS,
+        command_sets(policy.tariff),
         new_message_id=lambda: str(uuid.uuid4()),
         tariff=policy.tariff,
+        asks_transaction_status=settings.ocpp.ask_transaction_status,
         tags=Tags(store, policy.unknown_tags, authority),
     )
     if command_feed is not None:

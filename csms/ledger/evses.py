@@ -100,6 +100,14 @@ def transaction_names(transaction: Transaction) -> dict[str, Any]:
     }
 
 
+def running_under(state: ChargePointState, station_transaction_id: str) -> Transaction | None:
+    """Return the running transaction that the station has under an id of its own."""
+    for transaction in state.running.values():
+        if transaction.station_transaction_id == station_transaction_id:
+            return transaction
+    return None
+
+
 def running_at(state: ChargePointState, evse_id: int) -> Transaction | None:
     """Return the transaction of an EVSE; of several the youngest, the others were queued and are over."""
     running = [transaction for transaction in state.running.values() if transaction.evse_id == evse_id]

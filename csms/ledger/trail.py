@@ -56,3 +56,15 @@ def _bounded(gaps: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
         return gaps
     first, second, *rest = gaps
     return ((first[0], second[1]), *rest)
+
+
+def deviations(trail: EventTrail | None, seq_no: int) -> list[str]:
+    """Return what a number says of the events before it, where they did not come as they should."""
+    if trail is None or seq_no <= trail.highest:
+        return []
+    notes = []
+    if seq_no > trail.highest + 1:
+        notes.append(f"seqNo: {trail.highest + 1} to {seq_no - 1} did not come before {seq_no}")
+    if trail.ended is not None:
+        notes.append(f"seqNo: {seq_no} came after the Ended")
+    return notes

@@ -35,7 +35,7 @@ from csms.store.upsert import upsert
 
 _SIZES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """How many rows a statement may have: few enough to keep all statements prepared, enough for any number in few of them."""
-_MAX_PARAMETERS = 384
+_MAX_PARAMETERS = 400
 """A prepared statement grows with its parameters."""
 _VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 

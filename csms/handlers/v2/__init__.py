@@ -45,12 +45,12 @@ def handlers(
         Diagnostics(),
         Display(),
         Firmware(),
-        Metering(),
+        Metering(reads),
         Provisioning(policy),
         Reservation(),
         Security(),
         SmartCharging(),
-        Transactions(reads, policy, authority),
+        Transactions(reads, policy, authority, is_21=is_21),
     ]
     only_21: list[object] = [
         BatterySwap(),

@@ -7,13 +7,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from csms.handlers.request import Request
 from csms.handlers.wire import wire_time
+from csms.ledger import evses
 from csms.ledger.authorization import TagInfo
 
 _NO_AUTHORIZATION = "noauthorization"
 _KEY_CODE = "keycode"
 _LONGEST_ID_TOKEN_201 = 36
 _LONGEST_ID_TOKEN_21 = 255
+_LARGEST_WHOLE = 2**63 - 1
 
 
 class Token(Struct, frozen=True, gc=False):
@@ -58,3 +61,22 @@ def id_token_info(
         # C09.FR.13
         "group_id_token": {"id_token": parent, "type": "Central"} if parent is not None else None,
     }
+
+
+def whole(value: float | None) -> int | None:
+    """Return an id or a number that the ledger can keep, None where it is absent or beyond 64 bits."""
+    return int(value) if value is not None and abs(value) <= _LARGEST_WHOLE else None
+
+
+def evse(request: Request, member: dict[str, Any] | None) -> tuple[int | None, int | None]:
+    """Return EVSE and connector of a message (EVSEType, as it is on the wire); connector 0 is the whole EVSE.
+
+    A number that no station has is as none, and a deviation: what the message says beside it is not lost.
+    """
+    if member is None:
+        return None, None
+    numbers = member["id"], member.get("connectorId") or None
+    if not all(number is None or 0 <= number <= evses.LARGEST_ID for number in numbers):
+        request.deviations.append(f"evse: {str(numbers)[:40]} is no EVSE and connector")
+        return None, None
+    return int(numbers[0]), int(numbers[1]) if numbers[1] is not None else None
