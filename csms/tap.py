@@ -39,6 +39,7 @@ from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
 from csms.handlers.families import command_sets, handlers
 from csms.handlers.request import Policy
+from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
 from csms.metrics import Counters
@@ -171,6 +172,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         tariff=policy.tariff,
         asks_transaction_status=settings.ocpp.ask_transaction_status,
         cost_updates_every_s=settings.billing.cost_updated,
+        tags=Tags(store, policy.unknown_tags, authority),
     )
     if command_feed is not None:
         _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))

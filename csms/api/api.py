@@ -29,6 +29,7 @@ from csms.api.routes import Route
 from csms.api.station_tariffs import StationTariffs
 from csms.api.tariffs import Tariffs
 from csms.api.transactions import Transactions
+from csms.api.variables import Variables
 from csms.ledger.cost import Tariff
 
 
@@ -63,6 +64,7 @@ def make_routes(parts: Parts) -> Sequence[Route]:
         Messages(ledger),
         Quirks(ledger),
         Configuration(ledger, parts.provisioning),
+        Variables(ledger),
         Transactions(ledger, parts.transactions),
         Reservations(ledger),
         IdTags(ledger),

@@ -16,6 +16,7 @@ from csms.chargepoint.shared import Shared
 from csms.chargepoint.transaction_status import TransactionStatus
 from csms.chargepoint.transactions import Transactions
 from csms.handlers.command_set import CommandSet
+from csms.handlers.tags import Tags
 from csms.ledger import reservations
 from csms.ledger.cost import Tariff
 from csms.ocppj.versions import Version
@@ -45,12 +46,13 @@ class Operations:
         command_sets: Mapping[Version, CommandSet],
         new_message_id: Callable[[], str],
         tariff: Tariff,
+        tags: Tags,
         *,
         asks_transaction_status: bool = False,
         cost_updates_every_s: float = 0,
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive; 0 is that costs are not told unasked."""
-        commands = Commands(shared, registry, command_sets, new_message_id)
+        commands = Commands(shared, registry, command_sets, tags, new_message_id)
         provisioning = Provisioning(shared, registry)
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)

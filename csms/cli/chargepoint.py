@@ -20,6 +20,7 @@ from csms.cli.arguments import (
 )
 from csms.cli.configuration import configuration
 from csms.cli.output import Column, as_text, columns, field, print_fields, print_json, print_line, print_rows
+from csms.cli.variables import monitors, variables
 
 _PATH = "chargepoints"
 
@@ -178,3 +179,5 @@ def messages(
 
 
 chargepoint.add_command(configuration)
+chargepoint.add_command(variables)
+chargepoint.add_command(monitors)

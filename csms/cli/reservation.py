@@ -15,6 +15,7 @@ _COLUMNS: list[Column] = [
     ("charge point", field("clientId")),
     ("connector", field("connectorId")),
     ("id tag", field("idTag")),
+    ("tag status", field("idTagStatus")),
     ("status", field("status")),
     ("expires", field("expiryDate")),
     ("transaction", field("transactionId")),

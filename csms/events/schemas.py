@@ -28,6 +28,8 @@ EVENTS: dict[str, type[Struct]] = {
     "booted": business.Booted,
     "reservation_changed": business.ReservationChanged,
     "configuration_changed": business.ConfigurationChanged,
+    "variable_event": business.VariableEvent,
+    "report_completed": business.ReportCompleted,
     "firmware_status": business.FirmwareStatus,
     "diagnostics_status": business.DiagnosticsStatus,
 }

@@ -27,6 +27,8 @@ FAMILIES: dict[type, str] = {
     events.SecurityEvent: "security",
     events.ReservationChanged: "chargepoints",
     events.ConfigurationChanged: "chargepoints",
+    events.VariableEvent: "chargepoints",
+    events.ReportCompleted: "chargepoints",
     events.FirmwareStatus: "chargepoints",
     events.DiagnosticsStatus: "chargepoints",
 }

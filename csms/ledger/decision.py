@@ -14,10 +14,12 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import BusinessEvent, Payload
+from csms.ledger.model import Monitor, Report, Variable, VariableValue
 from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
     ConfigurationKey,
+    ConfigurationResult,
     Connector,
     EventProgress,
     EvseConnector,
@@ -42,7 +44,12 @@ Change = (
     | Record
     | Reservation
     | ConfigurationKey
+    | Variable
+    | VariableValue
+    | Monitor
+    | Report
     | StationTariff
+    | ConfigurationResult
 )
 Answer = TypeVar("Answer")
 
@@ -109,6 +116,13 @@ class Draft:
             )
         )
         return event_id
+
+    def take(self, decision: Decision[Answer]) -> Answer:
+        """Go on from what another rule decided about this draft's state; return its answer."""
+        self.state = decision.state
+        self._changes.extend(decision.changes)
+        self._events.extend(decision.events)
+        return decision.answer
 
     def decide(self, answer: Answer) -> Decision[Answer]:
         """Close the draft."""

@@ -14,6 +14,7 @@ from msgspec import Struct
 from csms.events.business import Quality, SignedValue
 from csms.ledger.cost import Tariff
 from csms.ledger.energy import EnergyMeter
+from csms.ledger.model import Report
 
 Registration = Literal["Accepted", "Pending", "Rejected"]
 TransactionStatus = Literal["active", "completed", "closed"]
@@ -191,6 +192,8 @@ class Reservation(Struct, frozen=True, kw_only=True):
     parent_id_tag: str | None = None
     expiry_date: datetime
     status: ReservationStatus
+    id_tag_status: str | None = None
+    """How the tag was judged when it was reserved (a `TagStatus`); None where it could not be."""
     transaction_id: int | None = None
     """The transaction that used it."""
     created_at: datetime
@@ -219,6 +222,20 @@ class StationTariff(Struct, frozen=True, kw_only=True):
     is_installed: bool = True
     """False where it was replaced or cleared."""
     seen_at: datetime
+
+
+class ConfigurationResult(Struct, frozen=True, kw_only=True):
+    """What came of a configuration key that the operator wants, when the charge point booted last."""
+
+    client_id: str
+    key: str
+    """Folded: keys are the same in any case."""
+    wanted: str
+    """The value that was wanted then, without secrets."""
+    status: str
+    read_value: str | None
+    """The value that it had before; None where it told none."""
+    at: datetime
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -285,5 +302,7 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Whether the operator wanted a configuration of it when this state was read."""
     has_queued: bool = False
     """Whether commands waited for it when it connected."""
+    reports: dict[int, Report] = {}
+    """Those of the device model that were asked for, or came, on this connection; the latest few."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

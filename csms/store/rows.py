@@ -14,9 +14,11 @@ from sqlalchemy.exc import DBAPIError
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
+from csms.ledger.model import Monitor, Report, Variable, VariableValue
 from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
+    ConfigurationResult,
     Connector,
     EventProgress,
     EvseConnector,
@@ -162,7 +164,12 @@ class Statements:
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            Variable: bulk_upsert(tables.variables, Variable),
+            VariableValue: bulk_upsert(tables.variables, VariableValue),
+            Monitor: bulk_upsert(tables.monitors, Monitor),
+            Report: bulk_upsert(tables.reports, Report),
             StationTariff: bulk_upsert(tables.station_tariffs, StationTariff),
+            ConfigurationResult: bulk_upsert(tables.configuration_results, ConfigurationResult),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -208,8 +215,16 @@ def _key(change: Change) -> object:
         return change.client_id, change.connector_id
     if isinstance(change, Reservation):
         return change.client_id, change.reservation_id
-    if isinstance(change, ConfigurationKey):
+    if isinstance(change, ConfigurationKey | ConfigurationResult):
         return change.client_id, change.key
+    if isinstance(change, Reading | Record):
+        return id(change)  # the most of all
+    if isinstance(change, VariableValue):
+        return change.client_id, change.variable_key, change.attribute
+    if isinstance(change, Monitor):
+        return change.client_id, change.monitor_id
+    if isinstance(change, Report):
+        return change.client_id, change.request_id
     if isinstance(change, StationTariff):
         return change.client_id, change.evse_id, change.tariff_id
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)

@@ -181,10 +181,11 @@ async def test_reservations_are_listed(desk):
     for client_id, number, word in [("CP1", 1, "ACTIVE"), ("CP1", 2, "EXPIRED"), ("CP2", 1, "ACTIVE")]:
         made = Reservation(
             client_id=client_id, reservation_id=number, connector_id=1, id_tag="TAG1", expiry_date=NOW,
-            status=word, created_at=NOW, changed_at=NOW,
+            status=word, created_at=NOW, changed_at=NOW, id_tag_status="Blocked" if number == 2 else None,
         )  # fmt: skip
         await desk.store.commit(Decision(None, state, (made,)))
     items, count = await pages(desk, "/reservations", 1)
+    assert [item.get("idTagStatus") for item in items] == [None, "Blocked", None]
     assert ([(item["clientId"], item["reservationId"]) for item in items], count) == (
         [("CP1", 1), ("CP1", 2), ("CP2", 1)],
         3,

@@ -19,6 +19,7 @@ from csms.chargepoint import outcomes
 from tests.api.conftest import open_desk
 from tests.api.fakes import offline
 from tests.api.test_resources import charge
+from tests.api.test_variables import report_model
 
 _EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "8")
 _CONFIGURATION = """
@@ -49,6 +50,7 @@ class Endless(deque):
 async def filled(tmp_path, empty_database):
     """A desk with something behind every path, and charge points that answer in every way."""
     desk, close = await open_desk(tmp_path, empty_database, token="s3cret")
+    await report_model(desk)
     await charge(desk)
     desk.commands.answers = Endless(
         [

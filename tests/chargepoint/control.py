@@ -10,19 +10,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
+from csms.handlers import families
+from csms.handlers.families import COMMAND_SETS
+from csms.handlers.request import Policy
+from csms.handlers.tags import Tags
 from csms.handlers.v16.commands import COMMANDS
 from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.frames import Call
-from csms.ocppj.versions import V16
+from csms.ocppj.versions import V16, V201
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.station import Station
 from csms.simulator.v16 import commands as answers
-from tests.fakes import FakeLedger, FakeTransport, shared_of
+from tests.fakes import FakeLedger, FakeTransport, dispatcher_of, shared_of
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
+BOOT_2 = {"reason": "PowerUp", "chargingStation": {"vendorName": "Acme", "model": "Two"}}
 
 
 class Idle:
@@ -48,7 +54,7 @@ class Idle:
 class Charger(FakeTransport):
     """A socket with a simulated charge point behind it, which answers a CALL at once, or as it is told.
 
-    ``answers`` by action: a payload, a code of a CALLERROR, or None for silence.
+    ``answers`` by action: a payload, a function of the request that returns one, a code of a CALLERROR, or None for silence.
     """
 
     def __init__(self, clock, connectors=2):
@@ -71,7 +77,9 @@ class Charger(FakeTransport):
         action, payload = rest
         self.calls.append((action, payload))
         answer = self.answers.get(action, "simulated")
-        if answer == "simulated":
+        if callable(answer):
+            reply = frames.encode_result(message_id, answer(payload))
+        elif answer == "simulated":
             reply, _effect = self._simulated.answer(Call(message_id, action, payload, text))
         elif isinstance(answer, str):
             reply = frames.encode_error(message_id, answer, "no", {"why": 1})
@@ -104,10 +112,19 @@ class Control:
     operations: Operations = None
     published: list = field(factory=list)
     results: list = field(factory=list)
+    authority: object = None
 
     def __attrs_post_init__(self):
         self.ledger = self.ledger or FakeLedger(self.clock.callLater)
-        self.shared = shared_of(self.ledger, self.clock, publish_protocol_event=self.published.append)
+        self.shared = shared_of(
+            self.ledger,
+            self.clock,
+            publish_protocol_event=self.published.append,
+            dispatchers={
+                V16: dispatcher_of(self.ledger, authority=self.authority),
+                V201: Dispatcher.of(V201, families.handlers(V201, self.ledger, Policy())),
+            },
+        )
         self.restart()
 
     def restart(self):
@@ -116,7 +133,15 @@ class Control:
         self.shared.on_ready.clear()
         self.shared.on_booted.clear()
         ids = count(1)
-        self.operations = Operations.of(self.shared, self.registry, {V16: COMMANDS}, lambda: f"m{next(ids)}", Tariff())
+        tags = Tags(self.ledger, "Accepted", self.authority)
+        self.operations = Operations.of(
+            self.shared,
+            self.registry,
+            {V16: COMMANDS, V201: COMMAND_SETS[V201]},
+            lambda: f"m{next(ids)}",
+            Tariff(),
+            tags,
+        )
         self.operations.commands.on_queued_result = lambda *result: self.results.append(result)
 
     @property
@@ -138,15 +163,15 @@ class Control:
         self.clock.advance(seconds)
         self.settle()
 
-    def connect(self, client_id="CP1", boot=True, **arguments):
+    def connect(self, client_id="CP1", boot=True, version=V16, **arguments):
         """Let a charge point in; return it."""
         charger = Charger(self.clock, **arguments)
-        session = self.get(self.registry.admit(client_id, V16, authenticated=True))
+        session = self.get(self.registry.admit(client_id, version, authenticated=True))
         charger.session = session
         session.opened(charger, None)
         self.settle()
         if boot:
-            charger.say("BootNotification", BOOT)
+            charger.say("BootNotification", BOOT if version is V16 else BOOT_2)
             self.settle()
         return charger
 

@@ -15,6 +15,7 @@ from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
 from csms.handlers.families import command_sets, handlers
 from csms.handlers.request import Policy
+from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.versions import V21, V201
@@ -65,7 +66,7 @@ class Desk:
         ids = count(1)
         self.operations = Operations.of(
             shared, self.registry, command_sets(Tariff()), lambda: f"m{next(ids)}", Tariff(),
-            asks_transaction_status=self.asks,
+            Tags(self.ledger, "Accepted"), asks_transaction_status=self.asks,
         )  # fmt: skip
 
     def settle(self):

@@ -114,7 +114,7 @@ class Core:
             id_tag=id_tag,
             meter_start_wh=meter_wh(request, meter_start),
             instant=instant(request, timestamp),
-            reservation_id=v16.transaction_id(members.get("reservation_id")),
+            reservation_id=v16.reservation_id(request.state, members.get("reservation_id")),
         )
 
         now, client_id = request.context.now, request.state.charge_point.client_id

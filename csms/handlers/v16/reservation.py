@@ -8,14 +8,17 @@ from ocpp.v16.enums import Action
 
 from csms.handlers.command_set import Learner, Payload, learner
 from csms.ledger import reservations
+from csms.ledger.authorization import TagInfo
 from csms.ledger.decision import Context, Decision
 from csms.ledger.state import ChargePointState
 
 _LARGEST_ID = 2**63 - 1
 
 
-def reserve_now(state: ChargePointState, context: Context, request: Payload, response: Payload) -> Decision[None]:
-    """Learn from the answer to ReserveNow (§5.13)."""
+def reserve_now(
+    state: ChargePointState, context: Context, request: Payload, response: Payload, judged: TagInfo | None
+) -> Decision[None]:
+    """Learn from the answer to ReserveNow (§5.13); ``judged`` is what its idTag would be told here."""
     numbers = request["reservationId"], request["connectorId"]
     if any(abs(number) > _LARGEST_ID for number in numbers):
         return Decision(None, state)
@@ -28,6 +31,7 @@ def reserve_now(state: ChargePointState, context: Context, request: Payload, res
         parent_id_tag=request.get("parentIdTag"),
         expiry_date=_time(request["expiryDate"], context.now),
         answer=str(response.get("status", "")),
+        id_tag_status=judged.status if judged is not None else None,
     )
 
 
@@ -50,6 +54,6 @@ def _time(text: str, now: datetime) -> datetime:
 
 
 LEARNERS: dict[str, Learner] = {
-    Action.reserve_now.value: learner(reserve_now),
+    Action.reserve_now.value: Learner(reserve_now, id_tag=lambda request: str(request["idTag"])),
     Action.cancel_reservation.value: learner(cancel_reservation),
 }

@@ -6,7 +6,7 @@ from ocpp.v21.enums import Action as Action21
 from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import CommandSet, Learner
-from csms.handlers.v2 import local_list, station_tariffs
+from csms.handlers.v2 import local_list, station_tariffs, variable_commands
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -73,7 +73,7 @@ _ACTIONS_21 = _ACTIONS_201 | frozenset(
         Action21.use_priority_charging,
     )
 )
-_LEARNERS: dict[str, Learner] = {**local_list.LEARNERS}
+_LEARNERS: dict[str, Learner] = {**local_list.LEARNERS, **variable_commands.LEARNERS}
 _LEARNERS_21: dict[str, Learner] = {**_LEARNERS, **station_tariffs.LEARNERS}
 # B02.FR.05
 _NOT_WHILE_PENDING = frozenset({Action.request_start_transaction.value, Action.request_stop_transaction.value})
