@@ -144,7 +144,7 @@ class FakeLedger:
         known = self.states.get(client_id)
         if known is None:
             return state_of(client_id, registration=registration, is_new=True)
-        return replace(known, registered=known.charge_point.registered)
+        return replace(known, registered=known.charge_point.registered, refused_starts=())
 
     def _tag_facts(self, tag, now, running_here=()):
         found = self.tags.get(fold(tag))

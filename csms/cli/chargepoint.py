@@ -81,7 +81,7 @@ def show(api: Api, client_id: str, *, as_json: bool) -> None:
 @click.option(
     "--registration",
     type=click.Choice(["Accepted", "Pending", "Rejected"]),
-    help="What its BootNotification is answered. A pending one can be configured, but not charge.",
+    help="What its BootNotification is answered. A pending one can be configured; its transactions wait.",
 )
 @click.option(
     "--validation",

@@ -217,5 +217,7 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Whether the operator wanted a configuration of it when this state was read."""
     has_queued: bool = False
     """Whether commands waited for it when it connected."""
+    refused_starts: tuple[tuple[int, str, str, Decimal], ...] = ()
+    """The latest starts that were refused on this connection: connector, tag, the station's own time, and meter."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""
