@@ -275,7 +275,9 @@ class EventIds:
 
 def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=False, **members):
     """Return the state of a charge point that did nothing yet."""
-    point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
+    if booted:
+        members = {"booted_at": NOW, "booted_as": registration, **members}
+    point = ChargePoint(client_id=client_id, registration=registration, **members)
     return ChargePointState(
         charge_point=point,
         registered=point.registered,

@@ -37,6 +37,8 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     serial_number: str | None = None
     firmware_version: str | None = None
     booted_at: datetime | None = None
+    booted_as: Registration | None = None
+    """What its latest BootNotification was answered; the operator may have decided otherwise since."""
     gateway_id: str | None = None
     """The daemon that holds its socket, or held the last one."""
     version: str | None = None
@@ -52,7 +54,7 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     @property
     def registered(self) -> Registration | None:
         """What it was answered when it booted, as far as that is worth on a new connection: an accepted one need not boot."""
-        return "Accepted" if self.booted_at is not None and self.registration == "Accepted" else None
+        return "Accepted" if self.booted_as == "Accepted" and self.registration == "Accepted" else None
 
 
 class Provisioned(Struct, frozen=True, kw_only=True):

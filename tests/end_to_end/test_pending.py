@@ -110,7 +110,7 @@ def test_the_queue_of_a_charge_point_that_comes_back_on_another_socket(daemon):
             charger.call("StartTransaction", **START)
     assert ask(daemon, "PUT", f"{POINT}/CP1", {"registration": "Accepted"})[0] == 200
     with Charger(daemon.url, "CP1", boot=False) as charger:
-        # It has not booted: to be accepted is what its BootNotification is for.
+        # It was told Pending: that it is accepted, its next BootNotification tells it.
         assert ask(daemon, "POST", f"{POINT}/CP1/commands/ClearCache", {})[0] == 503
         assert charger.call("BootNotification", **BOOT)["status"] == "Accepted"
         transaction = charger.call("StartTransaction", **START)["transactionId"]
