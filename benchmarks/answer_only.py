@@ -85,7 +85,9 @@ class NoLedger:
         waiter.callback(None)
 
     def read(self, _query: Any, client_id: str, *_arguments: Any) -> Deferred[Any]:
-        charge_point = ChargePoint(client_id=client_id, registration="Accepted", booted_at=_LONG_AGO)
+        charge_point = ChargePoint(
+            client_id=client_id, registration="Accepted", booted_at=_LONG_AGO, booted_as="Accepted"
+        )
         return succeed(ChargePointState(charge_point=charge_point, sequence=0, readings_known_since=_LONG_AGO))
 
 

@@ -154,7 +154,7 @@ class FakeLedger:
         known = self.states.get(client_id)
         if known is None:
             return state_of(client_id, registration=registration, is_new=True)
-        return replace(known, registered=known.charge_point.registered)
+        return replace(known, registered=known.charge_point.registered, refused_starts=())
 
     def _tag_facts(self, tag, now, running_here=()):
         found = self.tags.get(fold(tag))
@@ -336,7 +336,9 @@ class EventIds:
 
 def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=False, **members):
     """Return the state of a charge point that did nothing yet."""
-    point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
+    if booted:
+        members = {"booted_at": NOW, "booted_as": registration, **members}
+    point = ChargePoint(client_id=client_id, registration=registration, **members)
     return ChargePointState(
         charge_point=point,
         registered=point.registered,

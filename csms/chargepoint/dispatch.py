@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from csms.handlers.request import Reply, Request
+from csms.handlers.request import Refused, Reply, Request
 from csms.ledger.decision import Decision
 from csms.ocppj import frames
 from csms.ocppj.frames import Call, CallError, CallResult
@@ -30,8 +30,9 @@ from csms.store.errors import StoreUnavailable
 _log = Logger()
 Handler = Callable[..., Reply | Deferred[Reply]]
 _BOOT = "BootNotification"
-_WAITS_FOR_REGISTRATION = frozenset({"Authorize", "StartTransaction", "TransactionEvent"})
-"""What a Pending charge point may not do yet. The end of a transaction is always taken: its energy has flowed."""
+_WAITS_FOR_REGISTRATION = frozenset({"Authorize", "TransactionEvent"})
+"""What a Pending charge point may not do yet; StartTransaction is refused by its handler, which keeps what it said. The end
+of a transaction is always taken: its energy has flowed."""
 _ALWAYS_TAKEN = frozenset({_BOOT, "StopTransaction"})
 
 
@@ -110,9 +111,12 @@ class Dispatcher:
         return Outcome(frames.encode_result(call.message_id, payload), reply.decision)
 
     def _failed(self, failure: Failure, call: Call) -> Outcome:
-        error = failure.value
+        error, decision = failure.value, None
         if isinstance(error, StoreUnavailable):
             failure.raiseException()
+        if isinstance(error, Refused):
+            decision = error.decision
+            error = error.error
         if isinstance(error, BadPayload):
             code, description, details = error.code, error.description, {}
         elif isinstance(error, OCPPError):
@@ -120,7 +124,7 @@ class Dispatcher:
         else:
             _log.failure("a handler of {action} failed", failure, action=call.action)
             code, description, details = InternalError.code, "the message could not be processed", {}
-        return Outcome(frames.encode_error(call.message_id, code, description, details), None, code)
+        return Outcome(frames.encode_error(call.message_id, code, description, details), decision, code)
 
 
 def _unwrapped(route: Callable[..., Any], handler: object) -> Handler:
@@ -131,7 +135,7 @@ def _unwrapped(route: Callable[..., Any], handler: object) -> Handler:
 
 def _admit(action: str, request: Request) -> None:
     """Refuse what comes before the registration was accepted (OCPP-J 1.6 errata 3.10: SecurityError)."""
-    registration = request.state.registered or request.state.charge_point.registration
+    registration = request.registration
     if registration == "Accepted" or action in _ALWAYS_TAKEN:
         return
     if registration == "Rejected" or action in _WAITS_FOR_REGISTRATION:

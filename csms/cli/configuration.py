@@ -10,7 +10,7 @@ from csms.cli import completion
 from csms.cli.api_client import Api, pass_api
 from csms.cli.arguments import as_json_option, print_page
 from csms.cli.faults import Fault, Status
-from csms.cli.output import Column, columns, field, print_fields, print_json, print_rows
+from csms.cli.output import Column, columns, field, moment, print_fields, print_json, print_rows
 
 _RESULTS: list[Column] = [
     ("key", field("key")),
@@ -18,7 +18,7 @@ _RESULTS: list[Column] = [
     ("by", lambda item: f"group {item['group']}" if "group" in item else item.get("source")),
     ("status", field("status")),
     ("value before", field("readValue")),
-    ("at", field("at")),
+    ("at", moment("at")),
 ]
 
 
@@ -27,7 +27,9 @@ _RESULTS: list[Column] = [
     "csms chargepoint configuration --group depot --wanted"
 )
 @click.argument("client_id", metavar="[CLIENTID]", required=False, shell_complete=completion.client_ids)
-@click.option("--group", help="A group instead of a charge point; it has wanted values only.")
+@click.option(
+    "--group", shell_complete=completion.groups, help="A group instead of a charge point; it has wanted values only."
+)
 @click.option(
     "--wanted",
     is_flag=True,
@@ -79,7 +81,7 @@ def configuration(
             print_rows(_RESULTS, [{"key": key, **_members(item)} for key, item in results.items()])
     else:
         page = api.listing("chargepoints", client_id, "configuration", limit=None)
-        print_page(page, columns("key", "value", "readonly", "seenAt"), as_json=as_json)
+        print_page(page, [*columns("key", "value", "readonly"), ("seenAt", moment("seenAt"))], as_json=as_json)
 
 
 def _members(item: Any) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from csms.cli import completion
 from csms.cli.api_client import Api, pass_api
 from csms.cli.arguments import Clearable, Number, When, as_json_option, extent, list_options, print_page
 from csms.cli.faults import Fault, Status
-from csms.cli.output import Column, as_text, field, print_fields, print_json, print_line, print_rows, visible
+from csms.cli.output import Column, as_text, field, moment, print_fields, print_json, print_line, print_rows, visible
 
 _PATH = "idtags"
 _COLUMNS: list[Column] = [
     ("id tag", field("idTag")),
     ("status", field("status")),
-    ("expires", field("expiryDate")),
+    ("expires", moment("expiryDate")),
     ("parent", field("parentIdTag")),
     ("type", field("type")),
     ("charge points", lambda item: ", ".join(map(str, item.get("chargePoints") or ()))),

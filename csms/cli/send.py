@@ -24,7 +24,7 @@ _MARGIN_S = 10.0
     "(or @payload.json, or - for standard input)"
 )
 @client_id_argument
-@click.argument("action", metavar="ACTION", shell_complete=completion.actions)
+@click.argument("action", metavar="ACTION", shell_complete=completion.commands)
 @click.argument("payload", metavar="[JSON]", type=JsonObject(), default="{}")
 @click.option("--timeout", type=Number(), help="Seconds to wait for its answer.  [default: 30]")
 @click.option(

@@ -48,8 +48,34 @@ def words(event_type: str, payload: dict[str, Any]) -> str:
             return f"{payload['version']} from {payload.get('remoteAddress', 'somewhere')}"
         case "disconnected":
             return str(payload["reason"])
+        case "start_refused":
+            return f"connector {payload['connectorId']} by {payload['idTag']}: the registration is {payload['registration']}"
+        case "orphan_stop":
+            return f"of transaction {payload['transactionId']}, which is not known, at {payload['meterStop']} Wh"
+        case "reservation_changed":
+            return _reservation(payload)
+        case "configuration_changed":
+            return _configuration(payload)
+        case "firmware_status" | "diagnostics_status":
+            return str(payload["status"])
         case _:
             return json.dumps(payload)
+
+
+def _reservation(payload: dict[str, Any]) -> str:
+    previous = f"{payload['previousStatus']} -> " if "previousStatus" in payload else ""
+    place = f"connector {payload['connectorId']}" if payload["connectorId"] else "any connector"
+    reason = f", {payload['reason']}" if "reason" in payload else ""
+    tag_status = f" ({payload['idTagStatus']})" if "idTagStatus" in payload else ""
+    return f"reservation {payload['reservationId']}, {place} for {payload['idTag']}{tag_status}: {previous}{payload['status']}{reason}"
+
+
+def _configuration(payload: dict[str, Any]) -> str:
+    if "wanted" in payload:
+        return f"{payload['key']} is not {payload['wanted']}: {payload['status']}"
+    previous = f"{payload['previousValue']} -> " if "previousValue" in payload else ""
+    status = f" ({payload['status']})" if "status" in payload else ""
+    return f"{payload['key']}: {previous}{payload.get('value', 'no value')}{status}"
 
 
 def _reading(payload: dict[str, Any]) -> list[str]:

@@ -91,6 +91,19 @@ class Measurement(_Payload, frozen=True):
     phases: dict[str, Number] | UnsetType = UNSET
 
 
+class StartRefused(_Payload, frozen=True):
+    """A start that was refused because the charge point is not accepted yet; it is kept, and may come again.
+
+    Where it does not, the energy that flowed meanwhile is of no transaction.
+    """
+
+    connector_id: int
+    id_tag: str
+    start_time: datetime
+    registration: str
+    meter_start: Number | UnsetType = UNSET
+
+
 class MeterReading(_Payload, frozen=True):
     """The meter values of one reading time."""
 
@@ -283,6 +296,7 @@ Payload = (
     Started
     | Completed
     | OrphanStop
+    | StartRefused
     | MeterReading
     | StatusChanged
     | SessionCost

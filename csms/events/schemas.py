@@ -20,6 +20,7 @@ EVENTS: dict[str, type[Struct]] = {
     "started": business.Started,
     "completed": business.Completed,
     "orphan_stop": business.OrphanStop,
+    "start_refused": business.StartRefused,
     "meter_reading": business.MeterReading,
     "status_changed": business.StatusChanged,
     "session_cost": business.SessionCost,

@@ -19,6 +19,7 @@ FAMILIES: dict[type, str] = {
     events.Completed: "transactions",
     events.MeterReading: "transactions",
     events.OrphanStop: "transactions",
+    events.StartRefused: "transactions",
     events.StatusChanged: "connectors",
     events.SessionCost: "billing",
     events.Connected: "chargepoints",

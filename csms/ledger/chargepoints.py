@@ -67,6 +67,7 @@ def boot(
         serial_number=serial_number,
         firmware_version=firmware_version,
         booted_at=context.now,
+        booted_as=state.charge_point.registration,
     )
     draft = Draft(replace(state, charge_point=charge_point, registered=charge_point.registration), context)
     draft.change(charge_point)

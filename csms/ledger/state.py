@@ -39,6 +39,8 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     serial_number: str | None = None
     firmware_version: str | None = None
     booted_at: datetime | None = None
+    booted_as: Registration | None = None
+    """What its latest BootNotification was answered; the operator may have decided otherwise since."""
     gateway_id: str | None = None
     """The daemon that holds its socket, or held the last one."""
     version: str | None = None
@@ -57,7 +59,7 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     @property
     def registered(self) -> Registration | None:
         """What it was answered when it booted, as far as that is worth on a new connection: an accepted one need not boot."""
-        return "Accepted" if self.booted_at is not None and self.registration == "Accepted" else None
+        return "Accepted" if self.booted_as == "Accepted" and self.registration == "Accepted" else None
 
 
 class Provisioned(Struct, frozen=True, kw_only=True):
@@ -304,5 +306,7 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Whether commands waited for it when it connected."""
     reports: dict[int, Report] = {}
     """Those of the device model that were asked for, or came, on this connection; the latest few."""
+    refused_starts: tuple[tuple[int, str, str, Decimal], ...] = ()
+    """The latest starts that were refused on this connection: connector, tag, the station's own time, and meter."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

@@ -13,6 +13,9 @@ CALL: Final = 2
 CALLRESULT: Final = 3
 CALLERROR: Final = 4
 
+ERROR: Final = b"[4,"
+"""How a CALLERROR of ours begins."""
+
 NO_MESSAGE_ID: Final = "-1"
 """The message id of a CALLERROR for a frame whose own id cannot be told (OCPP-J 2.0.1 §4.2.3)."""
 _LONGEST_ECHOED_ID: Final = 255

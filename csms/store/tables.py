@@ -45,6 +45,7 @@ charge_points = Table(
     Column("serial_number", Text),
     Column("firmware_version", Text),
     Column("booted_at", UtcTime),
+    Column("booted_as", String(20)),
     Column("gateway_id", String(255), index=True),
     Column("version", String(20)),
     Column("connected_since", UtcTime),

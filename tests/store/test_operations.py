@@ -185,6 +185,8 @@ async def test_booted_and_accepted(store):
     assert (await _read(store)).registered is None  # Pending
     changes = Provision(registration="Accepted")
     await store.decide("CP1", "Accepted", lambda state: provisioning.provision(state, _context(), changes, None))
+    assert (await _read(store)).registered is None  # it was told Pending
+    await store.commit(chargepoints.boot(await _read(store), _context(), **boot))
     assert (await _read(store)).registered == "Accepted"
 
 
