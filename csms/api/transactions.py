@@ -20,13 +20,13 @@ from csms.api.routes import Answer, Exchange, Route, Shown
 from csms.chargepoint.transactions import TransactionEnded, UnknownTransaction
 from csms.events.business import Measurement, Number, Quality
 from csms.ledger.clock import Instant
-from csms.ledger.metering import Sample, meter_value
+from csms.ledger.metering import SignedSample, meter_value
 from csms.ledger.numbers import kilo, number
 from csms.ledger.state import Reading, Transaction
 from csms.ledger.trail import missing_text
 from csms.store import listings
 
-_samples = msgspec.json.Decoder(list[Sample]).decode
+_samples = msgspec.json.Decoder(list[SignedSample]).decode
 
 
 class TransactionsQuery(Listing, frozen=True):
@@ -82,7 +82,7 @@ class ShownReading(Shown, frozen=True):
     connector_id: int
     transaction_id: int
     measurands: dict[str, Measurement]
-    samples: Sequence[Sample]
+    samples: Sequence[SignedSample]
     current_power: Number | UnsetType = UNSET
     total_energy: Number | UnsetType = UNSET
 

@@ -255,18 +255,12 @@ def _make_template(shape: _Shape) -> None:
 
 
 def _signed(sample: Sample, at: datetime) -> SignedValue:
+    how = {}
     if isinstance(sample, SignedSample):
-        return SignedValue(
-            timestamp=at,
-            value=sample.value,
-            context=sample.context or UNSET,
-            measurand=sample.measurand or UNSET,
-            signing_method=sample.signing_method or UNSET,
-            encoding_method=sample.encoding_method or UNSET,
-            public_key=sample.public_key or UNSET,
-        )
+        told = ("signing_method", sample.signing_method), ("encoding_method", sample.encoding_method)
+        how = {name: value for name, value in (*told, ("public_key", sample.public_key)) if value}
     return SignedValue(
-        timestamp=at, value=sample.value, context=sample.context or UNSET, measurand=sample.measurand or UNSET
+        timestamp=at, value=sample.value, context=sample.context or UNSET, measurand=sample.measurand or UNSET, **how
     )
 
 

@@ -6,61 +6,27 @@ correction, of the `started` or of the `completed` that it concerns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import Started
-from csms.ledger import chargepoints, connectors, energy, evses, reservations, trail, transactions
-from csms.ledger.clock import Instant
+from csms.ledger import chargepoints, connectors, event_facts, evses, trail, transactions
 from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.energy import ZERO
+from csms.ledger.event_facts import TransactionEvent
 from csms.ledger.event_readings import Split, split
-from csms.ledger.evses import NoSuchConnector
-from csms.ledger.metering import MeterValue
 from csms.ledger.numbers import number
 from csms.ledger.readings import Known, take_readings
 from csms.ledger.state import ChargePointState, EventProgress, EventTrail, Transaction
 from csms.ledger.trail import Arrival
 from csms.ledger.transactions import UNKNOWN_METER
 
-EventKind = Literal["Started", "Updated", "Ended"]
 AFTER_END = "TransactionEventAfterEnd"
-STOPS = frozenset({"StopAuthorized", "Deauthorized", "RemoteStop"})
-"""The trigger of an event whose id token stops, rather than starts."""
 _DEFAULT_REASON = "Local"
-
-
-class TransactionEvent(Struct, frozen=True, kw_only=True, gc=False):
-    """A TransactionEvent; ``id_tag`` is None where it names none, or one that is no tag."""
-
-    kind: EventKind
-    station_transaction_id: str
-    seq_no: int
-    instant: Instant
-    trigger_reason: str
-    is_offline: bool = False
-    evse_id: int | None = None
-    station_connector_id: int | None = None
-    id_tag: str | None = None
-    tag_type: str | None = None
-    charging_state: str | None = None
-    stopped_reason: str | None = None
-    remote_start_id: int | None = None
-    reservation_id: int | None = None
-    phases_used: int | None = None
-    cable_max_current: int | None = None
-    readings: Sequence[MeterValue] = ()
-
-    @property
-    def stops(self) -> bool:
-        """Whether its id token is one that was shown to stop."""
-        return self.kind == "Ended" or self.trigger_reason in STOPS
 
 
 class Taken(Struct, frozen=True, gc=False):
@@ -101,16 +67,16 @@ def take(
     draft = Draft(state, context)
     tariff = state.tariff or tariff
     before = found if found is not None and found.trail is not None else None
-    connector_id = _place(draft, event)
+    connector_id = event_facts.place(draft, event)
     parts = split(event.kind, event.readings)
-    transaction = before if before is not None else _blank(draft, event, transaction_id, connector_id)
+    transaction = before if before is not None else event_facts.blank(draft, event, transaction_id, connector_id)
     arrived = trail.arrive(
         transaction.trail or EventTrail(), event.seq_no, event.instant, is_start=event.kind == "Started"
     )
     is_after_end = before is not None and _is_after_end(before, event, arrived.arrival)
     transaction = replace(transaction, trail=arrived.trail)
     if not is_after_end:
-        transaction = _learn(draft, context, event, transaction, connector_id, parts)
+        transaction = event_facts.learn(draft, context, event, transaction, connector_id, parts)
         if event.kind == "Started" and arrived.arrival != "again":
             _close_others(draft, transaction, tariff)
     elif arrived.arrival != "again":
@@ -121,7 +87,7 @@ def take(
     draft.state = replace(draft.state, latest_start=max(draft.state.latest_start, transaction.start_time))
     is_live = arrived.arrival == "in order" and not event.is_offline and not is_after_end
     if is_live:
-        transaction = _move_on(transaction, event)
+        transaction = event_facts.move_on(transaction, event)
     transaction = _settle(draft, event, transaction, before, parts, tariff, is_after_end=is_after_end)
     if is_live and transaction.evse_id is not None:
         connectors.charging_state_changed(
@@ -130,118 +96,9 @@ def take(
     return draft.decide(Taken(transaction, arrived.arrival, before is None, is_after_end))
 
 
-def _blank(draft: Draft, event: TransactionEvent, transaction_id: int, connector_id: int | None) -> Transaction:
-    return Transaction(
-        transaction_id=transaction_id,
-        client_id=draft.state.charge_point.client_id,
-        connector_id=connector_id or evses.STATION,
-        id_tag="",
-        status="active",
-        start_time=event.instant.at,
-        station_start=event.instant.station,
-        meter_start_wh=ZERO,
-        meter=energy.EnergyMeter(begun_at=event.instant.at, segment_start_wh=None),
-        quality="estimated",
-        station_transaction_id=event.station_transaction_id,
-        trail=EventTrail(trigger_reason=event.trigger_reason),
-    )
-
-
-def _place(draft: Draft, event: TransactionEvent) -> int | None:
-    """Return the flat number of an event's connector, None where it does not say; 0 is the station, and no place to charge."""
-    if not event.evse_id:
-        return None
-    try:
-        return evses.place(draft, event.evse_id, event.station_connector_id)
-    except NoSuchConnector:
-        return None
-
-
 def _is_after_end(before: Transaction, event: TransactionEvent, arrival: Arrival) -> bool:
     ended = before.trail.ended if before.trail is not None else None
     return before.status == "completed" and ended is not None and event.seq_no >= ended and arrival != "late"
-
-
-def _learn(
-    draft: Draft,
-    context: Context,
-    event: TransactionEvent,
-    transaction: Transaction,
-    connector_id: int | None,
-    parts: Split,
-) -> Transaction:
-    """Take what an event tells of its transaction: how it began, whose it is, where, and from which register it counts."""
-    told = transaction.trail or EventTrail()
-    if event.kind == "Started" and not told.has_begun:
-        told = replace(told, has_begun=True, trigger_reason=event.trigger_reason)
-        transaction = replace(
-            transaction,
-            start_time=event.instant.at,
-            station_start=event.instant.station,
-            quality="clock_suspect" if event.instant.suspect else "good",
-        )
-    elif not told.has_begun and event.instant.at < transaction.start_time:
-        transaction = replace(transaction, start_time=event.instant.at, station_start=event.instant.station)
-    if event.id_tag is not None:
-        if not transaction.id_tag or (not event.stops and event.seq_no < (told.tag_from or 0)):
-            told = replace(told, tag_from=event.seq_no, tag_type=event.tag_type)
-            transaction = replace(transaction, id_tag=event.id_tag)
-        if event.stops:
-            transaction = replace(transaction, stop_id_tag=event.id_tag)
-    elif not transaction.id_tag and event.remote_start_id in draft.state.remote_starts:
-        told = replace(told, tag_from=event.seq_no)
-        transaction = replace(transaction, id_tag=draft.state.remote_starts[event.remote_start_id])
-    if event.reservation_id is not None and transaction.reservation_id is None:
-        reservations.use(draft, context, event.reservation_id, transaction.transaction_id)
-        transaction = replace(transaction, reservation_id=event.reservation_id)
-    told = replace(
-        told,
-        remote_start_id=_either(told.remote_start_id, event.remote_start_id),
-        phases_used=_either(event.phases_used, told.phases_used),
-        cable_max_current=_either(event.cable_max_current, told.cable_max_current),
-    )
-    transaction = _locate(event, replace(transaction, trail=told), connector_id)
-    return _count_from(transaction, parts)
-
-
-def _locate(event: TransactionEvent, transaction: Transaction, connector_id: int | None) -> Transaction:
-    """Take where a transaction is. What it said before stays: it never becomes another connector's."""
-    if connector_id is None:
-        return transaction
-    is_known = transaction.evse_id is not None
-    is_finer = (
-        transaction.evse_id == event.evse_id and not transaction.station_connector_id and event.station_connector_id
-    )
-    if is_known and not is_finer:
-        return transaction
-    told = transaction.trail or EventTrail()
-    has_moved = told.started_event_id is not None and transaction.connector_id != connector_id
-    return replace(
-        transaction,
-        connector_id=connector_id,
-        evse_id=event.evse_id,
-        station_connector_id=event.station_connector_id or None,
-        trail=replace(told, has_moved=told.has_moved or has_moved),
-    )
-
-
-def _count_from(transaction: Transaction, parts: Split) -> Transaction:
-    """Take the register at the beginning, or the earliest that came where it is not told."""
-    told, meter = transaction.trail or EventTrail(), _open_meter(transaction)
-    if told.knows_begin:
-        return transaction
-    if parts.begin is not None:
-        at, register_wh = parts.begin
-        meter = energy.rebase(meter, register_wh, transaction.start_time)
-        told = replace(told, knows_begin=True, begin_at=at)
-    elif parts.earliest is not None and (told.begin_at is None or parts.earliest[0] < told.begin_at):
-        at, register_wh = parts.earliest
-        meter = energy.rebase(meter, register_wh, transaction.start_time)
-        told = replace(told, begin_at=at)
-    else:
-        return transaction
-    transaction = replace(transaction, meter_start_wh=register_wh, trail=told)
-    return _with_open_meter(transaction, meter)
 
 
 def _close_others(draft: Draft, transaction: Transaction, tariff: Tariff) -> None:
@@ -297,7 +154,7 @@ def _read(
     told = transaction.trail
     if told is not None and told.has_moved:
         known |= {(transaction.connector_id, at, samples) for _, at, samples in known}
-    open_meter = _open_meter(transaction)
+    open_meter = event_facts.open_meter(transaction)
     owner = transaction if is_settled else replace(transaction, status="active", meter=open_meter)
     for values, is_silent, counts in (
         (parts.opening, True, False),
@@ -312,15 +169,7 @@ def _read(
                 owner = after if counts else replace(after, meter=owner.meter)
     if is_settled:
         return transaction
-    return _with_open_meter(replace(transaction, signed=owner.signed), owner.meter)
-
-
-def _move_on(transaction: Transaction, event: TransactionEvent) -> Transaction:
-    told = transaction.trail or EventTrail()
-    if event.charging_state is None:
-        return transaction
-    has_charged = told.has_charged or event.charging_state == "Charging"
-    return replace(transaction, trail=replace(told, charging_state=event.charging_state, has_charged=has_charged))
+    return event_facts.with_open_meter(replace(transaction, signed=owner.signed), owner.meter)
 
 
 def _settle(
@@ -411,19 +260,3 @@ def _keep(draft: Draft, transaction: Transaction, before: Transaction | None) ->
     if replace(transaction, **progressed) != before:
         draft.change(transaction)
     draft.change(EventProgress(transaction.transaction_id, transaction.meter, transaction.signed, transaction.trail))
-
-
-def _open_meter(transaction: Transaction) -> energy.EnergyMeter:
-    told = transaction.trail
-    return transaction.meter if told is None or told.open_meter is None else told.open_meter
-
-
-def _with_open_meter(transaction: Transaction, meter: energy.EnergyMeter) -> Transaction:
-    told = transaction.trail
-    if told is None or told.open_meter is None:
-        return replace(transaction, meter=meter)
-    return replace(transaction, trail=replace(told, open_meter=meter))
-
-
-def _either(one: int | None, other: int | None) -> int | None:
-    return one if one is not None else other

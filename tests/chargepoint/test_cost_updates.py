@@ -17,6 +17,7 @@ from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
 from csms.handlers.families import COMMAND_SETS, handlers
 from csms.handlers.request import Policy
+from csms.handlers.tags import Tags
 from csms.ledger import energy
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Transaction
@@ -63,7 +64,13 @@ class Desk:
         self.registry = Registry(self.shared)
         ids = count(1)
         self.operations = Operations.of(
-            self.shared, self.registry, COMMAND_SETS, lambda: f"m{next(ids)}", tariff, cost_updates_every_s=every_s
+            self.shared,
+            self.registry,
+            COMMAND_SETS,
+            lambda: f"m{next(ids)}",
+            tariff,
+            Tags(self.ledger, "Accepted"),
+            cost_updates_every_s=every_s,
         )
         self._jobs = [job for seconds, job in self.operations.jobs if seconds == 60.0]
 

@@ -10,8 +10,8 @@ from csms.handlers.request import Request
 from csms.handlers.v2.meter_values import meter_values
 from csms.handlers.v2.values import Token, evse, whole
 from csms.handlers.wire import instant
+from csms.ledger.event_facts import EventKind, TransactionEvent
 from csms.ledger.trail import LARGEST_SEQ_NO
-from csms.ledger.transaction_events import EventKind, TransactionEvent
 
 _KINDS = frozenset({"Started", "Updated", "Ended"})
 _LONGEST_ID = 255

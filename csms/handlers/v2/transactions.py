@@ -20,9 +20,10 @@ from csms.handlers.v2.values import Token, id_token_info
 from csms.ledger import evses, readings, trail, transaction_events
 from csms.ledger.authorization import TagFacts, TagInfo, Use
 from csms.ledger.decision import Decision
+from csms.ledger.event_facts import TransactionEvent
 from csms.ledger.readings import NOTHING_KNOWN, Known
 from csms.ledger.state import Transaction
-from csms.ledger.transaction_events import Taken, TransactionEvent
+from csms.ledger.transaction_events import Taken
 from csms.store import queries
 
 _log = Logger()
