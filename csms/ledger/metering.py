@@ -6,7 +6,7 @@ arithmetic. Energies become kWh and powers kW, active and reactive, import and e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -99,11 +99,11 @@ class MeterValue(Struct, frozen=True, gc=False):
     """The sampled values of one reading time, as they came and as they are understood."""
 
     instant: Instant
-    samples: list[Sample]
+    samples: Sequence[Sample]
     contents: Digest
 
 
-def meter_value(instant: Instant, samples: list[Sample]) -> MeterValue:
+def meter_value(instant: Instant, samples: Sequence[Sample]) -> MeterValue:
     """Read the sampled values of one reading time."""
     return MeterValue(instant, samples, _digest(samples, instant.at))
 
@@ -165,7 +165,7 @@ class _Shape(Struct, gc=False):
 _shapes: dict[tuple[tuple[str | None, ...], ...], _Shape] = {}
 
 
-def _digest(samples: list[Sample], at: datetime) -> Digest:
+def _digest(samples: Sequence[Sample], at: datetime) -> Digest:
     shape = _shape(samples)
     values = [read(sample.value, exponent) for sample, exponent in zip(samples, shape.exponents, strict=True)]
     dropped = 0
@@ -179,7 +179,7 @@ def _digest(samples: list[Sample], at: datetime) -> Digest:
     return _summarise(shape, values, signed, dropped)  # type: ignore[arg-type]
 
 
-def _shape(samples: list[Sample]) -> _Shape:
+def _shape(samples: Sequence[Sample]) -> _Shape:
     """Return the shape of a message; a charge point's messages are nearly all of one or two shapes."""
     key = tuple([(s.measurand, s.unit, s.phase, s.context, s.location, s.format) for s in samples])
     shape = _shapes.get(key)
@@ -192,7 +192,7 @@ def _shape(samples: list[Sample]) -> _Shape:
     return shape
 
 
-def _find_shape(samples: list[Sample]) -> _Shape:
+def _find_shape(samples: Sequence[Sample]) -> _Shape:
     groups: dict[tuple[str, str | None, str | None], _Group] = {}
     exponents: list[int | None] = []
     signed: dict[int, None] = {}
