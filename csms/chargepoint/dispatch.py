@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from csms.handlers.request import Reply, Request
 from csms.ledger.decision import Decision
 from csms.ocppj import frames
-from csms.ocppj.frames import Call, CallError, CallResult
+from csms.ocppj.frames import Call, CallError, CallResult, Send
 from csms.ocppj.schemas import BadPayload, Mode, Schemas
 from csms.ocppj.versions import Version
 from csms.store.errors import StoreUnavailable
@@ -29,9 +29,10 @@ from csms.store.errors import StoreUnavailable
 _log = Logger()
 Handler = Callable[..., Reply | Deferred[Reply]]
 _BOOT = "BootNotification"
-_WAITS_FOR_REGISTRATION = frozenset({"Authorize", "StartTransaction", "TransactionEvent"})
-"""What a Pending charge point may not do yet. The end of a transaction is always taken: its energy has flowed."""
-_ALWAYS_TAKEN = frozenset({_BOOT, "StopTransaction"})
+_WAITS_FOR_REGISTRATION = frozenset({"Authorize", "StartTransaction"})
+"""What a Pending charge point of 1.6 may not do yet."""
+_STOP = "StopTransaction"
+"""Always taken: its energy has flowed."""
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -49,6 +50,8 @@ class Dispatcher:
     version: Version
     schemas: Schemas
     _handlers: dict[str, Handler] = attrs.field(factory=dict)
+    _senders: dict[str, Handler] = attrs.field(factory=dict)
+    """The handlers of what comes as a SEND: there is no answer to it in the schemas (OCPP-J 2.1 §4.2.4)."""
 
     @classmethod
     def of(cls, version: Version, handlers: Iterable[object]) -> Dispatcher:
@@ -57,8 +60,10 @@ class Dispatcher:
         for handler in handlers:
             for action, route in create_route_map(handler).items():
                 if "_on_action" in route:
-                    dispatcher._handlers[str(action)] = route["_on_action"]
-        dispatcher.schemas.compile_for(dispatcher._handlers)
+                    is_answered = dispatcher.schemas.has_response(action)
+                    known = dispatcher._handlers if is_answered else dispatcher._senders
+                    known[str(action)] = route["_on_action"]
+        dispatcher.schemas.compile_for([*dispatcher._handlers, *dispatcher._senders])
         return dispatcher
 
     def handles(self, action: str) -> bool:
@@ -69,20 +74,45 @@ class Dispatcher:
         """Answer a CALL. Whatever goes wrong becomes a CALLERROR, but for a store that is away: that one is raised."""
         try:
             handler = self._find(call.action)
-            _admit(call.action, request)
-            deviations = self.schemas.check_request(call.action, call.payload, mode)
-            if deviations and mode != "off":
-                request.deviations.extend(deviations)
-            if getattr(handler, "takes_payload", False):
-                reply = handler(request)
-            else:
-                payload = self.schemas.with_texts(call.payload) if deviations else call.payload
-                reply = handler(request, **self.schemas.keys.to_snake(payload))
+            _admit(self.version, call.action, request)
+            reply = self._handle(handler, call, request, mode)
             if isinstance(reply, Deferred):
                 return reply.addCallback(self._encode, call).addErrback(self._failed, call)
             return self._encode(reply, call)
         except Exception:  # noqa: BLE001 - a handler's fault must not end the connection
             return self._failed(Failure(), call)
+
+    def take(self, send: Send, request: Request, mode: Mode) -> Decision[Any] | None:
+        """Take a SEND, and return what is decided.
+
+        :raises BadPayload: it does not fit.
+        :raises OCPPError: it is nothing that is sent so, or may not come yet.
+        """
+        handler = self._senders.get(send.action)
+        if handler is None:
+            raise exceptions.NotImplementedError(f"{send.action[:50]} is not sent in OCPP {self.version.name}")
+        _admit(self.version, send.action, request)
+        reply = self._handle(handler, send, request, mode)
+        if isinstance(reply, Deferred):
+            raise TypeError(f"the handler of {send.action} has to decide at once")
+        return reply.decision
+
+    def _handle(self, handler: Handler, message: Call | Send, request: Request, mode: Mode) -> Reply | Deferred[Reply]:
+        deviations = self.schemas.check_request(message.action, message.payload, mode)
+        if deviations and mode != "off":
+            request.deviations.extend(deviations)
+        if getattr(handler, "takes_payload", False):
+            return handler(request)
+        payload = self.schemas.with_texts(message.payload) if deviations else message.payload
+        return handler(request, **self.schemas.keys.to_snake(payload))
+
+    def result_fault(self, action: str, result: CallResult) -> BadPayload | None:
+        """Return how the result of a CALL of ours breaks its schema, taken strictly."""
+        try:
+            self.schemas.check_response(action, result.payload, "strict")
+        except BadPayload as error:
+            return error
+        return None
 
     def response_deviations(self, action: str, frame: CallResult | CallError, mode: Mode) -> tuple[str, ...]:
         """Return how the answer to a CALL of ours deviates from its schema; it is taken as it is."""
@@ -97,6 +127,8 @@ class Dispatcher:
         handler = self._handlers.get(action)
         if handler is not None:
             return handler
+        if action in self._senders:
+            raise NotSupportedError(f"{action[:50]} comes as a SEND (message type {frames.SEND})")
         if action in self.schemas.actions:
             raise NotSupportedError(f"{action[:50]} is not supported from a charge point")
         raise exceptions.NotImplementedError(f"{action[:50]} is no action of OCPP {self.version.name}")
@@ -119,10 +151,14 @@ class Dispatcher:
         return Outcome(frames.encode_error(call.message_id, code, description, details), None, code)
 
 
-def _admit(action: str, request: Request) -> None:
-    """Refuse what comes before the registration was accepted (OCPP-J 1.6 errata 3.10: SecurityError)."""
+def _admit(version: Version, action: str, request: Request) -> None:
+    """Refuse what comes before the registration was accepted (OCPP-J 1.6 errata 3.10, 2.x B02.FR.09, B03.FR.07)."""
     registration = request.state.registered or request.state.charge_point.registration
-    if registration == "Accepted" or action in _ALWAYS_TAKEN:
+    if registration == "Accepted" or action == _BOOT:
         return
-    if registration == "Rejected" or action in _WAITS_FOR_REGISTRATION:
+    if version.pending_speaks_when_asked:
+        is_refused = registration == "Rejected" or action not in request.state.asked_for
+    else:
+        is_refused = action != _STOP and (registration == "Rejected" or action in _WAITS_FOR_REGISTRATION)
+    if is_refused:
         raise SecurityError(f"the registration of this charge point is {registration}")

@@ -201,5 +201,7 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Whether the operator wanted a configuration of it when this state was read."""
     has_queued: bool = False
     """Whether commands waited for it when it connected."""
+    asked_for: frozenset[str] = frozenset()
+    """What it may send though its registration is not Accepted, because it was asked for it since it booted (2.x B02.FR.02)."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

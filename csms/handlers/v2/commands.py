@@ -5,7 +5,7 @@ from __future__ import annotations
 from ocpp.v21.enums import Action as Action21
 from ocpp.v201.enums import Action
 
-from csms.handlers.command_set import CommandSet, Learner
+from csms.handlers.command_set import CommandSet, Learner, Payload
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -76,5 +76,31 @@ _LEARNERS: dict[str, Learner] = {}
 # B02.FR.05
 _NOT_WHILE_PENDING = frozenset({Action.request_start_transaction.value, Action.request_stop_transaction.value})
 
-COMMANDS_201 = CommandSet(actions=_ACTIONS_201, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)
-COMMANDS_21 = CommandSet(actions=_ACTIONS_21, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)
+_REPORTS = frozenset({Action.get_base_report.value, Action.get_report.value})
+_TRIGGERED: dict[str, frozenset[str]] = {
+    "StatusNotification": frozenset({Action.status_notification.value, Action.notify_event.value}),
+    **dict.fromkeys(
+        (
+            "SignChargingStationCertificate",
+            "SignV2GCertificate",
+            "SignV2G20Certificate",
+            "SignCombinedCertificate",
+        ),
+        frozenset({Action.sign_certificate.value}),
+    ),
+}
+"""What a TriggerMessage asks for, where it is called otherwise."""
+
+
+def _asks_for(action: str, payload: Payload) -> frozenset[str]:
+    """Return what a command lets a Pending station send (B02.FR.02)."""
+    if action in _REPORTS:
+        return frozenset({Action.notify_report.value})
+    if action != Action.trigger_message.value:
+        return frozenset()
+    wanted = str(payload.get("requestedMessage"))
+    return _TRIGGERED.get(wanted, frozenset({wanted}))
+
+
+COMMANDS_201 = CommandSet(_ACTIONS_201, _LEARNERS, _NOT_WHILE_PENDING, _asks_for)
+COMMANDS_21 = CommandSet(_ACTIONS_21, _LEARNERS, _NOT_WHILE_PENDING, _asks_for)

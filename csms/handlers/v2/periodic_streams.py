@@ -9,11 +9,17 @@ from ocpp.v21 import call_result
 from ocpp.v21.enums import Action
 
 from csms.handlers.request import Reply, Request
+from csms.handlers.v2.values import keep
 from csms.ledger import chargepoints
 
 
 class PeriodicStreams:
     """Periodic event streams: what a station tells."""
+
+    @on("NotifyPeriodicEventStream")
+    def on_notify_periodic_event_stream(self, request: Request, **_members: Any) -> Reply:
+        """Take NotifyPeriodicEventStream (N13), which is a SEND: there is no answer, and the library has no name for it."""
+        return Reply(None, keep(request, "NotifyPeriodicEventStream"))
 
     @on(Action.open_periodic_event_stream)
     def on_open_periodic_event_stream(self, request: Request, **_members: Any) -> Reply:

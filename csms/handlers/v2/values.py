@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from csms.handlers.request import Request
 from csms.handlers.wire import wire_time
+from csms.ledger import chargepoints
 from csms.ledger.authorization import TagInfo, TagStatus
+from csms.ledger.decision import Decision
 
 _STATUSES: dict[TagStatus, str] = {}
 """Words of 2.x for what 1.6 says otherwise: none as yet."""
@@ -19,3 +22,8 @@ def id_token_info(info: TagInfo) -> dict[str, Any]:
         "cache_expiry_date_time": wire_time(info.expiry_date) if info.expiry_date is not None else None,
         "group_id_token": {"id_token": parent, "type": "Central"} if parent is not None else None,
     }
+
+
+def keep(request: Request, kind: str) -> Decision[None]:
+    """Have a message kept that changes nothing else."""
+    return chargepoints.keep(request.state, request.context, kind=kind, body=request.payload)
