@@ -12,12 +12,11 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-Number = int | float
+from csms.events.notices import Notice
+from csms.events.payload import Number
+from csms.events.payload import PayloadStruct as _Payload
+
 Quality = Literal["good", "estimated", "clock_suspect"]
-
-
-class _Payload(Struct, frozen=True, rename="camel", kw_only=True, gc=False):
-    pass
 
 
 class Started(_Payload, frozen=True):
@@ -221,6 +220,7 @@ Payload = (
     | ConfigurationChanged
     | FirmwareStatus
     | DiagnosticsStatus
+    | Notice
 )
 
 

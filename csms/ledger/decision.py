@@ -19,6 +19,7 @@ from csms.ledger.state import (
     ChargePointState,
     ConfigurationKey,
     Connector,
+    Fact,
     MeterProgress,
     Provisioned,
     Reading,
@@ -37,6 +38,7 @@ Change = (
     | Record
     | Reservation
     | ConfigurationKey
+    | Fact
 )
 Answer = TypeVar("Answer")
 

@@ -12,11 +12,14 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from csms.events.business import ReservationChanged
+from csms.ledger.chargepoints import record
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, Reservation, ReservationStatus
 
 ANY_CONNECTOR = 0
 STATION = 0
+LARGEST_ID = 2**63 - 1
+"""Of reservations and connectors: one that is larger is an operator's slip, and no row holds it."""
 ENDS_RESERVATIONS = frozenset({"Faulted", "Unavailable"})
 """A connector's reservation ends when its status becomes one of these (OCPP 1.6 §5.13)."""
 
@@ -63,6 +66,21 @@ def cancel(state: ChargePointState, context: Context, *, reservation_id: int) ->
         return Decision(None, state)
     draft = Draft(state, context)
     _end(draft, context, reservation, "CANCELLED")
+    return draft.decide(None)
+
+
+def update(
+    state: ChargePointState, context: Context, *, reservation_id: int, word: str, body: object
+) -> Decision[None]:
+    """Take a station's word that a reservation has ended by itself (OCPP 2.x H04, H05)."""
+    draft = Draft(state, context)
+    draft.change(record(state, context, "ReservationStatusUpdate", body))
+    reservation = state.reservations.get(reservation_id)
+    if reservation is not None:
+        if word == "Expired":
+            _end(draft, context, reservation, "EXPIRED")
+        else:
+            _end(draft, context, reservation, "CANCELLED", reason=word)
     return draft.decide(None)
 
 

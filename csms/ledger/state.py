@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -163,6 +163,24 @@ class Record(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Fact(Struct, frozen=True, kw_only=True):
+    """Something known of a charge point by its kind and a key within that: ``value`` is JSON."""
+
+    client_id: str
+    kind: str
+    key: str
+    value: bytes
+    changed_at: datetime
+
+
+class Parts(Struct, frozen=True, gc=False):
+    """What has come of a report that comes in parts; ``size`` is that of their JSON in bytes."""
+
+    items: tuple[Any, ...]
+    size: int
+    is_complete: bool
+
+
 class Finished(Struct, frozen=True, gc=False):
     """The last transaction that ended on a connector: closing meter values still belong to it."""
 
@@ -203,5 +221,9 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Whether commands waited for it when it connected."""
     asked_for: frozenset[str] = frozenset()
     """What it may send though its registration is not Accepted, because it was asked for it since it booted (2.x B02.FR.02)."""
+    reports: dict[tuple[str, int], Parts] = {}
+    """Reports whose last part has not come, by action and request id; as far as they came on this connection."""
+    streams: dict[int, int] = {}
+    """Of the periodic event streams that are open (2.1): the id of the monitor whose values they bring, by their own."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

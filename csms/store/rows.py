@@ -17,6 +17,7 @@ from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
     Connector,
+    Fact,
     MeterProgress,
     Provisioned,
     Reading,
@@ -134,6 +135,7 @@ class Statements:
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            Fact: bulk_upsert(tables.facts, Fact),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -181,6 +183,8 @@ def _key(change: Change) -> object:
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey):
         return change.client_id, change.key
+    if isinstance(change, Fact):
+        return change.client_id, change.kind, change.key
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 

@@ -46,14 +46,14 @@ def handlers(reads: Reads, policy: Policy, authority: Authority | None, *, is_21
         Provisioning(policy),
         Reservation(),
         Security(),
-        SmartCharging(),
+        SmartCharging(is_21=is_21),
         Transactions(reads, policy, authority),
     ]
     only_21: list[object] = [
         BatterySwap(),
         CertificateChains(),
         DerControl(),
-        DynamicSchedules(),
+        DynamicSchedules(reads),
         Payment(),
         PeriodicStreams(),
     ]

@@ -6,6 +6,8 @@ from ocpp.v21.enums import Action as Action21
 from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import CommandSet, Learner, Payload
+from csms.handlers.kept import kept
+from csms.handlers.v2 import dynamic_schedules, periodic_streams, reservation
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -72,7 +74,49 @@ _ACTIONS_21 = _ACTIONS_201 | frozenset(
         Action21.use_priority_charging,
     )
 )
-_LEARNERS: dict[str, Learner] = {}
+_KEPT_201 = (
+    Action.certificate_signed,
+    Action.clear_charging_profile,
+    Action.clear_display_message,
+    Action.customer_information,
+    Action.delete_certificate,
+    Action.get_charging_profiles,
+    Action.get_composite_schedule,
+    Action.get_log,
+    Action.install_certificate,
+    Action.publish_firmware,
+    Action.send_local_list,
+    Action.set_charging_profile,
+    Action.set_display_message,
+    Action.unpublish_firmware,
+    Action.update_firmware,
+)
+_KEPT_21 = (
+    Action21.adjust_periodic_event_stream,
+    Action21.afrr_signal,
+    Action21.clear_der_control,
+    Action21.get_der_control,
+    Action21.notify_allowed_energy_transfer,
+    Action21.notify_web_payment_started,
+    Action21.request_battery_swap,
+    Action21.set_der_control,
+    Action21.use_priority_charging,
+)
+_LEARNERS_201: dict[str, Learner] = {
+    **{action.value: kept(action.value) for action in _KEPT_201},
+    # A refusal leaves nothing: no transaction is begun or ended but by the station's own messages.
+    **{
+        action.value: kept(action.value, only_if_accepted=True)
+        for action in (Action.request_start_transaction, Action.request_stop_transaction)
+    },
+    **reservation.LEARNERS,
+}
+_LEARNERS_21: dict[str, Learner] = {
+    **_LEARNERS_201,
+    **{action.value: kept(action.value) for action in _KEPT_21},
+    **dynamic_schedules.LEARNERS,
+    **periodic_streams.LEARNERS,
+}
 # B02.FR.05
 _NOT_WHILE_PENDING = frozenset({Action.request_start_transaction.value, Action.request_stop_transaction.value})
 
@@ -102,5 +146,5 @@ def _asks_for(action: str, payload: Payload) -> frozenset[str]:
     return _TRIGGERED.get(wanted, frozenset({wanted}))
 
 
-COMMANDS_201 = CommandSet(_ACTIONS_201, _LEARNERS, _NOT_WHILE_PENDING, _asks_for)
-COMMANDS_21 = CommandSet(_ACTIONS_21, _LEARNERS, _NOT_WHILE_PENDING, _asks_for)
+COMMANDS_201 = CommandSet(_ACTIONS_201, _LEARNERS_201, _NOT_WHILE_PENDING, _asks_for)
+COMMANDS_21 = CommandSet(_ACTIONS_21, _LEARNERS_21, _NOT_WHILE_PENDING, _asks_for)

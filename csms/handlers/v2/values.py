@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec import UNSET, UnsetType
 
 from csms.handlers.request import Request
 from csms.handlers.wire import wire_time
-from csms.ledger import chargepoints
+from csms.ledger import chargepoints, notices
 from csms.ledger.authorization import TagInfo, TagStatus
 from csms.ledger.decision import Decision
+
+Value = TypeVar("Value")
 
 _STATUSES: dict[TagStatus, str] = {}
 """Words of 2.x for what 1.6 says otherwise: none as yet."""
@@ -27,3 +31,18 @@ def id_token_info(info: TagInfo) -> dict[str, Any]:
 def keep(request: Request, kind: str) -> Decision[None]:
     """Have a message kept that changes nothing else."""
     return chargepoints.keep(request.state, request.context, kind=kind, body=request.payload)
+
+
+def tell(request: Request, kind: str, make: notices.MakeNotice) -> Decision[None]:
+    """Have a message kept, and what ``make`` makes of it published."""
+    return notices.tell(request.state, request.context, kind=kind, body=request.payload, make=make)
+
+
+def given(value: Value | None) -> Value | UnsetType:
+    """Return a member of a notice that may be absent."""
+    return value if value is not None else UNSET
+
+
+def whole(number: float) -> int:
+    """Return a number that the schema wants whole; tolerant validation lets fractions pass."""
+    return int(number)
