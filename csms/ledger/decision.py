@@ -19,6 +19,8 @@ from csms.ledger.state import (
     ChargePointState,
     ConfigurationKey,
     Connector,
+    EventProgress,
+    EvseConnector,
     Fact,
     MeterProgress,
     Provisioned,
@@ -32,8 +34,10 @@ Change = (
     ChargePoint
     | Provisioned
     | Connector
+    | EvseConnector
     | Transaction
     | MeterProgress
+    | EventProgress
     | Reading
     | Record
     | Reservation

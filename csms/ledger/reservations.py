@@ -35,17 +35,42 @@ def reserve(
     expiry_date: datetime,
     answer: str,
 ) -> Decision[None]:
+    """Take a charge point's answer to a reservation; see `reserve_in`."""
+    draft = Draft(state, context)
+    reserve_in(
+        draft,
+        context,
+        reservation_id=reservation_id,
+        connector_id=connector_id,
+        id_tag=id_tag,
+        parent_id_tag=parent_id_tag,
+        expiry_date=expiry_date,
+        answer=answer,
+    )
+    return draft.decide(None)
+
+
+def reserve_in(
+    draft: Draft,
+    context: Context,
+    *,
+    reservation_id: int,
+    connector_id: int,
+    id_tag: str,
+    parent_id_tag: str | None,
+    expiry_date: datetime,
+    answer: str,
+) -> None:
     """Take a charge point's answer to a reservation; of an id that is active already the new one takes the place.
 
     One that is refused takes no place: the charge point keeps the earlier one.
     """
-    before = state.reservations.get(reservation_id)
+    before = draft.state.reservations.get(reservation_id)
     accepted = answer == "Accepted"
     if not accepted and before is not None:
-        return Decision(None, state)
-    draft = Draft(state, context)
+        return
     reservation = Reservation(
-        client_id=state.charge_point.client_id,
+        client_id=draft.state.charge_point.client_id,
         reservation_id=reservation_id,
         connector_id=connector_id,
         id_tag=id_tag,
@@ -56,7 +81,6 @@ def reserve(
         changed_at=context.now,
     )
     _put(draft, reservation, before, reason=None if accepted else answer)
-    return draft.decide(None)
 
 
 def cancel(state: ChargePointState, context: Context, *, reservation_id: int) -> Decision[None]:

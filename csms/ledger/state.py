@@ -80,6 +80,50 @@ class Connector(Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class EvseConnector(Struct, frozen=True, kw_only=True):
+    """Which connector of which EVSE a flat connector number stands for (OCPP 2.x); it is given once, and stays."""
+
+    client_id: str
+    connector_id: int
+    evse_id: int
+    station_connector_id: int
+    """The connector's number within its EVSE."""
+    station_status: str | None = None
+    """The station's own word for its status, as it told it last."""
+
+
+class EventTrail(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the events of a transaction told in OCPP 2.x, beside what every version tells."""
+
+    highest: int = -1
+    """The highest seqNo that came."""
+    latest_at: datetime | None = None
+    """The time of that event."""
+    missing: tuple[tuple[int, int], ...] = ()
+    """The seqNos below the highest one that did not come: first and last of each gap."""
+    has_begun: bool = False
+    """Whether its Started came; without it the transaction was opened from what was known."""
+    ended: int | None = None
+    """The seqNo of its Ended."""
+    tag_from: int | None = None
+    """The seqNo of the event that told its id tag."""
+    tag_type: str | None = None
+    knows_begin: bool = False
+    """Whether the register at its beginning was told."""
+    begin_at: datetime | None = None
+    """The time of the register that its energy counts from."""
+    has_moved: bool = False
+    """Whether its connector became known only after its first event."""
+    charging_state: str | None = None
+    has_charged: bool = False
+    trigger_reason: str | None = None
+    """What its first event was sent for."""
+    remote_start_id: int | None = None
+    phases_used: int | None = None
+    cable_max_current: int | None = None
+    started_event_id: str | None = None
+
+
 class Transaction(Struct, frozen=True, kw_only=True):
     """A transaction. ``closed`` means that the daemon or an operator ended it, without the charge point's word."""
 
@@ -105,6 +149,20 @@ class Transaction(Struct, frozen=True, kw_only=True):
     completed_event_id: str | None = None
     cost_event_id: str | None = None
     signed: tuple[SignedValue, ...] = ()
+    station_transaction_id: str | None = None
+    """The station's own id of it (OCPP 2.x), as the three that follow."""
+    evse_id: int | None = None
+    station_connector_id: int | None = None
+    trail: EventTrail | None = None
+
+
+class EventProgress(Struct, frozen=True, gc=False):
+    """As `MeterProgress`, by an event of OCPP 2.x."""
+
+    transaction_id: int
+    meter: EnergyMeter
+    signed: tuple[SignedValue, ...]
+    trail: EventTrail | None
 
 
 class MeterProgress(Struct, frozen=True, gc=False):
@@ -206,6 +264,8 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     latest_start: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """Of all its transactions: a StartTransaction of a later time is no repetition."""
     connectors: dict[int, Connector] = {}
+    evses: dict[int, EvseConnector] = {}
+    """By flat connector number; empty where it speaks OCPP 1.6."""
     running: dict[int, Transaction] = {}
     finished: dict[int, Finished] = {}
     latest_reading: dict[int, datetime] = {}

@@ -25,6 +25,7 @@ from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
     Connector,
+    EvseConnector,
     Finished,
     Registration,
     Reservation,
@@ -40,6 +41,7 @@ from csms.store.tables import (
     charge_points,
     connectors,
     event_sequences,
+    evse_connectors,
     meter_readings,
     queued_commands,
     reservations,
@@ -54,9 +56,18 @@ _SEQUENCE = select(event_sequences.c.sequence).where(event_sequences.c.client_id
 _LATEST_READING = select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == _CLIENT)
 _LATEST_START = select(func.max(transactions.c.start_time)).where(transactions.c.client_id == _CLIENT)
 _CONNECTORS = select(connectors).where(connectors.c.client_id == _CLIENT)
+_EVSES = select(evse_connectors).where(evse_connectors.c.client_id == _CLIENT)
 _RUNNING = TRANSACTIONS.where(transactions.c.client_id == _CLIENT, IS_RUNNING)
 _TRANSACTION = TRANSACTIONS.where(
     transactions.c.transaction_id == bindparam("transaction_id"), transactions.c.client_id == _CLIENT
+)
+_OF_STATION = (
+    TRANSACTIONS.where(
+        transactions.c.client_id == _CLIENT,
+        transactions.c.station_transaction_id == bindparam("station_transaction_id"),
+    )
+    .order_by(transactions.c.transaction_id.desc())
+    .limit(1)
 )
 _STARTED_AT = (
     TRANSACTIONS.where(transactions.c.client_id == _CLIENT, transactions.c.start_time == bindparam("start_time"))
@@ -129,6 +140,7 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
         readings_known_since=latest or _LONG_AGO,
         latest_start=connection.execute(_LATEST_START, wanted).scalar_one() or _LONG_AGO,
         connectors=_by("connector_id", Connector, connection.execute(_CONNECTORS, wanted)),
+        evses=_by("connector_id", EvseConnector, connection.execute(_EVSES, wanted)),
         running=_by("transaction_id", Transaction, connection.execute(_RUNNING, wanted)),
         finished=_finished(connection, client_id),
         reservations=_by("reservation_id", Reservation, connection.execute(_RESERVED, wanted)),
@@ -157,6 +169,15 @@ def transaction(connection: Connection, client_id: str, transaction_id: int) -> 
     """Return a transaction of this charge point; another's is none of its business (CVE-2026-28230)."""
     row = connection.execute(_TRANSACTION, {"client_id": client_id, "transaction_id": transaction_id}).one_or_none()
     return None if row is None else _as(Transaction, row)
+
+
+def station_transaction(
+    connection: Connection, client_id: str, station_transaction_id: str, times: Iterable[datetime]
+) -> tuple[Transaction | None, Known]:
+    """Return the latest transaction that a station has under an id of its own, and readings that came before."""
+    wanted = {"client_id": client_id, "station_transaction_id": station_transaction_id}
+    row = connection.execute(_OF_STATION, wanted).one_or_none()
+    return None if row is None else _as(Transaction, row), known_readings(connection, client_id, times)
 
 
 def earlier_start(connection: Connection, client_id: str, request: StartRequest) -> Transaction | None:

@@ -17,6 +17,8 @@ from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
     Connector,
+    EventProgress,
+    EvseConnector,
     Fact,
     MeterProgress,
     Provisioned,
@@ -129,8 +131,10 @@ class Statements:
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Provisioned: bulk_upsert(tables.charge_points, Provisioned),
             Connector: bulk_upsert(tables.connectors, Connector),
+            EvseConnector: bulk_upsert(tables.evse_connectors, EvseConnector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
             MeterProgress: bulk_upsert(tables.meters, MeterProgress),
+            EventProgress: bulk_upsert(tables.meters, EventProgress),
             Reading: bulk_insert(tables.meter_readings, Reading),
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
@@ -175,9 +179,9 @@ class Statements:
 
 
 def _key(change: Change) -> object:
-    if isinstance(change, Transaction | MeterProgress):
+    if isinstance(change, Transaction | MeterProgress | EventProgress):
         return change.transaction_id
-    if isinstance(change, Connector):
+    if isinstance(change, Connector | EvseConnector):
         return change.client_id, change.connector_id
     if isinstance(change, Reservation):
         return change.client_id, change.reservation_id

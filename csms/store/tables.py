@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from csms.events.business import SignedValue
 from csms.ledger.energy import EnergyMeter
+from csms.ledger.state import EventTrail
 from csms.store.columns import BigKey, Exact, JsonOf, UtcTime, Utf8
 
 metadata = MetaData()
@@ -69,6 +70,17 @@ connectors = Table(
     Column("changed_at", UtcTime, nullable=False),
 )
 
+evse_connectors = Table(
+    "evse_connectors",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("connector_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("evse_id", BigInteger, nullable=False),
+    Column("station_connector_id", BigInteger, nullable=False),
+    Column("station_status", Text),
+)
+"""What the flat connector numbers of OCPP 2.x stand for."""
+
 transactions = Table(
     "transactions",
     metadata,
@@ -93,6 +105,17 @@ transactions = Table(
     Column("completed_event_id", Text),
     Column("cost_event_id", Text),
     Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
+    Column("station_transaction_id", Text),
+    Column("evse_id", BigInteger),
+    Column("station_connector_id", BigInteger),
+    Column("trail", JsonOf(EventTrail)),
+    Index(
+        "transactions_by_station_id",
+        "client_id",
+        "station_transaction_id",
+        sqlite_where=text("station_transaction_id IS NOT NULL"),
+        postgresql_where=text("station_transaction_id IS NOT NULL"),
+    ),
     Index("transactions_of_charge_point", "client_id", "transaction_id"),
     Index("transactions_by_start_time", "client_id", "start_time"),
     Index(
@@ -109,6 +132,7 @@ meters = Table(
     Column("transaction_id", Integer, primary_key=True, autoincrement=False),
     Column("meter", JsonOf(EnergyMeter), nullable=False),
     Column("signed", JsonOf(tuple[SignedValue, ...]), nullable=False),
+    Column("trail", JsonOf(EventTrail)),
 )
 """How far running transactions have come: one narrow row a reading, where the transaction's own would be a wide one."""
 

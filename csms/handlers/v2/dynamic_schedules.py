@@ -16,6 +16,7 @@ from csms.handlers.request import Reads, Reply, Request
 from csms.handlers.v2.values import given, tell, whole
 from csms.ledger import facts
 from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.notices import transaction_of
 from csms.ledger.state import ChargePointState
 from csms.store.facts import fact
 
@@ -42,7 +43,7 @@ class DynamicSchedules:
             decision = tell(request, Action.pull_dynamic_schedule_update, lambda _draft: notice)
             payload = call_result.PullDynamicScheduleUpdate(
                 status=status,
-                schedule_update=None if update is None else _members(update),
+                schedule_update=None if update is None else _as_named(update),
                 status_info={"reason_code": "InvalidProfile"} if update is None else None,
             )
             return Reply(payload, decision)
@@ -56,8 +57,12 @@ class DynamicSchedules:
     ) -> Reply:
         """Answer NotifyPriorityCharging (K21.FR.09)."""
 
-        def make(_draft: Draft) -> PriorityChargingChanged:
-            return PriorityChargingChanged(station_transaction_id=transaction_id, activated=bool(activated))
+        def make(draft: Draft) -> PriorityChargingChanged:
+            return PriorityChargingChanged(
+                station_transaction_id=transaction_id,
+                activated=bool(activated),
+                transaction_id=transaction_of(draft, transaction_id),
+            )
 
         return Reply(call_result.NotifyPriorityCharging(), tell(request, Action.notify_priority_charging, make))
 
@@ -73,7 +78,7 @@ def update_dynamic_schedule(
     return draft.decide(None)
 
 
-def _members(update: Payload) -> Payload:
+def _as_named(update: Payload) -> Payload:
     """Return a schedule update with the names that answers are written with; a vendor's own part is not for others."""
     known = {name: value for name, value in update.items() if name != "customData"}
     members: Payload = camel_to_snake_case(known)

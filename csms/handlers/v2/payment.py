@@ -13,7 +13,7 @@ from csms.handlers.request import Reply, Request
 from csms.handlers.v2.values import given, tell
 from csms.handlers.wire import instant
 from csms.ledger.decision import Draft
-from csms.ledger.notices import where
+from csms.ledger.notices import transaction_of, where
 
 _REJECTED = "Rejected"
 
@@ -32,19 +32,24 @@ class Payment:
         **members: Any,
     ) -> Reply:
         """Answer NotifySettlement (C24)."""
-        notice = Settlement(
-            psp_ref=psp_ref,
-            status=status,
-            settlement_amount=settlement_amount,
-            settlement_time=instant(request, settlement_time).at,
-            station_transaction_id=given(members.get("transaction_id")),
-            status_info=given(members.get("status_info")),
-            receipt_id=given(members.get("receipt_id")),
-            receipt_url=given(members.get("receipt_url")),
-            vat_number=given(members.get("vat_number")),
-            vat_company=given(request.payload.get("vatCompany")),
-        )
-        return Reply(call_result.NotifySettlement(), tell(request, Action.notify_settlement, lambda _draft: notice))
+        station_id = members.get("transaction_id")
+
+        def make(draft: Draft) -> Settlement:
+            return Settlement(
+                psp_ref=psp_ref,
+                status=status,
+                settlement_amount=settlement_amount,
+                settlement_time=instant(request, settlement_time).at,
+                station_transaction_id=given(station_id),
+                transaction_id=transaction_of(draft, station_id),
+                status_info=given(members.get("status_info")),
+                receipt_id=given(members.get("receipt_id")),
+                receipt_url=given(members.get("receipt_url")),
+                vat_number=given(members.get("vat_number")),
+                vat_company=given(request.payload.get("vatCompany")),
+            )
+
+        return Reply(call_result.NotifySettlement(), tell(request, Action.notify_settlement, make))
 
     @on(Action.vat_number_validation)
     def on_vat_number_validation(self, request: Request, vat_number: str, **members: Any) -> Reply:

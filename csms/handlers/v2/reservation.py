@@ -12,8 +12,8 @@ from csms.handlers.command_set import Learner, Payload, learner
 from csms.handlers.request import Reply, Request
 from csms.handlers.v2.values import whole
 from csms.handlers.wire import own_time
-from csms.ledger import reservations
-from csms.ledger.decision import Context, Decision
+from csms.ledger import evses, reservations
+from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState
 
 
@@ -37,19 +37,25 @@ class Reservation:
 
 def reserve_now(state: ChargePointState, context: Context, request: Payload, response: Payload) -> Decision[None]:
     """Learn from the answer to ReserveNow (H01); without an EVSE any will do."""
-    reservation_id, evse_id = request["id"], request.get("evseId", reservations.ANY_CONNECTOR)
-    if any(abs(number) > reservations.LARGEST_ID for number in (reservation_id, evse_id)):
+    reservation_id, evse_id = request["id"], request.get("evseId")
+    if abs(reservation_id) > reservations.LARGEST_ID:
         return Decision(None, state)
-    return reservations.reserve(
-        state,
+    draft = Draft(state, context)
+    try:
+        connector_id = reservations.ANY_CONNECTOR if evse_id is None else evses.place(draft, int(evse_id), None)
+    except evses.NoSuchConnector:
+        return Decision(None, state)
+    reservations.reserve_in(
+        draft,
         context,
         reservation_id=int(reservation_id),
-        connector_id=int(evse_id),
+        connector_id=connector_id,
         id_tag=request["idToken"]["idToken"],
         parent_id_tag=request.get("groupIdToken", {}).get("idToken"),
         expiry_date=own_time(request["expiryDateTime"], context.now),
         answer=str(response.get("status", "")),
     )
+    return draft.decide(None)
 
 
 def cancel_reservation(

@@ -19,7 +19,7 @@ from csms.handlers.request import Reply, Request
 from csms.handlers.v2.values import given, tell, whole
 from csms.handlers.wire import instant
 from csms.ledger.decision import Draft
-from csms.ledger.notices import where
+from csms.ledger.notices import running_at, where
 from csms.ledger.reports import collect
 
 
@@ -89,6 +89,7 @@ class SmartCharging:
             return EvChargingNeeds(
                 needs=request.payload["chargingNeeds"],
                 answer=self._needs_answer,
+                transaction_id=running_at(draft, evse_id),
                 max_schedule_tuples=given(None if most is None else whole(most)),
                 **where(draft, evse_id),
             )
@@ -105,6 +106,7 @@ class SmartCharging:
             return EvChargingSchedule(
                 time_base=instant(request, time_base).at,
                 schedule=request.payload["chargingSchedule"],
+                transaction_id=running_at(draft, evse_id),
                 selected_charging_schedule_id=given(None if selected is None else whole(selected)),
                 power_tolerance_acceptance=given(_truth(members.get("power_tolerance_acceptance"))),
                 **where(draft, evse_id),

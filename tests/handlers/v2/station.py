@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import cache
 from itertools import count
+from random import Random
 
 import orjson
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from csms.chargepoint.dispatch import Dispatcher
+from csms.events.identity import event_id
 from csms.handlers.families import handlers
 from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
@@ -18,10 +20,18 @@ from csms.ocppj import frames
 from csms.ocppj.schemas import Schemas
 from csms.ocppj.versions import V21, V201
 from csms.store.rows import Statements
-from tests.fakes import GATEWAY, NOW, EventIds, FakeLedger, state_of
+from tests.events.published import check
+from tests.fakes import GATEWAY, NOW, FakeLedger, state_of
 from tests.handlers.station import Answer
 
 VERSIONS = {"2.0.1": V201, "2.1": V21}
+
+
+_random = Random(1)
+
+
+def _new_event_id(event_type, now):
+    return event_id(event_type, now, _random.getrandbits)
 
 
 @cache
@@ -60,7 +70,6 @@ class Station:
     now: object = NOW
     state: object = None
     dispatcher: object = None
-    _ids: object = field(factory=EventIds)
     _numbers: object = field(factory=lambda: count(1))
 
     def __attrs_post_init__(self):
@@ -109,6 +118,8 @@ class Station:
 
     def take_over(self, decision):
         if decision is not None:
+            for event in decision.events:
+                check(event)
             self.ledger.commit(decision)
             self.ledger.commit_all()
             self.state = decision.state
@@ -118,4 +129,4 @@ class Station:
         return Request(self.state, self._context(message.message_id), message.payload, [])
 
     def _context(self, message_id):
-        return Context(self.now, message_id, GATEWAY, self._ids)
+        return Context(self.now, message_id, GATEWAY, _new_event_id)
