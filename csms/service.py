@@ -28,6 +28,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from csms.api.event_feed import EventFeed
+from csms.authority.contracts import ContractCertificates, RootsError
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
 from csms.mqtt.client import MqttClient
@@ -92,6 +93,7 @@ class Daemon(Service):
     _observer: ILogObserver | None
     _jobs: Sequence[tuple[float, Callable[[], Any]]] = ()
     _authority: Webhook | None = None
+    _contracts: ContractCertificates | None = None
     _ports: list[IListeningPort] = field(factory=list)
     _loops: list[LoopingCall] = field(factory=list)
     _starting: Deferred[None] | None = None
@@ -120,6 +122,8 @@ class Daemon(Service):
     async def _start(self) -> None:
         if self._tls is not None:
             self._tls.load()
+        if self._contracts is not None:
+            await self._contracts.load()
         self._store.on_broken = self._broken
         await self._store.open()
         self._store_is_open = True
@@ -155,7 +159,7 @@ class Daemon(Service):
         _log.info("csms is ready")
 
     def _start_failed(self, failure: Failure) -> None:
-        if isinstance(failure.value, StartError | StoreError | CertificateError):
+        if isinstance(failure.value, StartError | StoreError | CertificateError | RootsError):
             self.fail(str(failure.value))
             return
         _log.failure("the start failed", failure)
@@ -193,6 +197,8 @@ class Daemon(Service):
 
     def reload(self) -> None:
         """Read the certificates again: new connections get them, running ones stay (SIGHUP)."""
+        if self._contracts is not None:
+            Deferred.fromCoroutine(self._contracts.load()).addErrback(_old_roots_stay)
         if self._tls is None:
             return
         self._notifier.say("RELOADING=1")
@@ -301,6 +307,10 @@ class Daemon(Service):
         deadline = self._reactor.seconds() + seconds
         while not condition() and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, _POLL_S, lambda: None)
+
+
+def _old_roots_stay(failure: Failure) -> None:
+    _log.error("the old roots of contract certificates stay: {error}", error=failure.getErrorMessage())
 
 
 class StartError(Exception):

@@ -105,10 +105,11 @@ class Ocpp(Section):
     heartbeat_interval: Annotated[Seconds, Field(ge=20)] = 300
     unknown_chargepoints: Literal["accept", "pending", "reject"] = "accept"
     anonymous_networks: Literal["private", "any"] = "private"
-    unknown_tags: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Accepted"
+    unknown_tags: Literal["Accepted", "Blocked", "Expired", "Invalid", "Unknown"] = "Accepted"
     validation: Literal["strict", "tolerant", "off"] = "tolerant"
     ping_interval: Seconds = 30
     ping_timeout: Seconds = 20
+    ask_transaction_status: bool = False
 
 
 class Tls(Section):
@@ -172,6 +173,9 @@ class Billing(Section):
     energy_rate: Rate = Decimal(0)
     time_rate: Rate = Decimal(0)
     session_fee: Rate = Decimal(0)
+    running_cost: bool = False
+    cost_updated: SecondsOrNone = 0
+    tariff_in_authorize: bool = False
 
 
 class Events(Section):
@@ -207,7 +211,13 @@ class Authority(Section):
     timeout: Annotated[Seconds, Field(le=30)] = 5
     token: SecretStr | None = None
     cache: SecondsOrNone = 300
-    absent: Literal["Accepted", "Blocked", "Expired", "Invalid"] = "Invalid"
+    absent: Literal["Accepted", "Blocked", "Expired", "Invalid", "Unknown"] = "Invalid"
+
+
+class Iso15118(Section):
+    """Contract certificates of cars."""
+
+    mo_roots: str | None = None
 
 
 class Limits(Section):
@@ -257,6 +267,7 @@ class Settings(BaseSettings):
     ledger: Ledger = Ledger()
     messages: Messages = Messages()
     authority: Authority = Authority()
+    iso15118: Iso15118 = Iso15118()
     limits: Limits = Limits()
     gateway: Gateway = Field(default_factory=Gateway)
     log: Log = Log()

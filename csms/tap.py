@@ -16,6 +16,7 @@ import txaio
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.threads import deferToThread
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.usage import Options as UsageOptions
 from twisted.web.server import Site
@@ -25,6 +26,7 @@ from csms import logs
 from csms.api.api import Parts, make_http_site
 from csms.api.event_feed import EventFeed
 from csms.api.health import Health
+from csms.authority.contracts import ContractCertificates
 from csms.authority.webhook import Terms, Webhook, webhook
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.dispatch import Dispatcher
@@ -34,7 +36,7 @@ from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
-from csms.handlers.families import COMMAND_SETS, handlers
+from csms.handlers.families import command_sets, handlers
 from csms.handlers.request import Policy
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
@@ -135,9 +137,12 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     policy = Policy(
         heartbeat_interval_s=round(settings.ocpp.heartbeat_interval),
         unknown_tags=settings.ocpp.unknown_tags,
-        tariff=Tariff(**settings.billing.model_dump()),
+        tariff=Tariff(**settings.billing.model_dump(include=set(Tariff.__struct_fields__))),
+        tells_running_cost=settings.billing.running_cost,
+        tells_tariff=settings.billing.tariff_in_authorize,
     )
     authority = _authority(reactor, settings, counters)
+    contracts = _contracts(settings)
     shared = Shared(
         clock=reactor,
         now=utc_now,
@@ -145,7 +150,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         gateway_id=gateway_id,
         ledger=store,
         dispatchers={
-            version: Dispatcher.of(version, handlers(version, store, policy, authority)) for version in SUPPORTED
+            version: Dispatcher.of(version, handlers(version, store, policy, authority, contracts))
+            for version in SUPPORTED
         },
         counters=counters,
         publish_protocol_event=_to_both(stream, message_log) if stream is not None else message_log.offer,
@@ -154,7 +160,12 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     )
     registry = Registry(shared)
     operations = Operations.of(
-        shared, registry, COMMAND_SETS, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
+        shared,
+        registry,
+        command_sets(policy.tariff),
+        new_message_id=lambda: str(uuid.uuid4()),
+        tariff=policy.tariff,
+        asks_transaction_status=settings.ocpp.ask_transaction_status,
     )
     if command_feed is not None:
         _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))
@@ -206,6 +217,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         observer=logs.observer(settings.log.format, settings.log.level),
         jobs=operations.jobs,
         authority=authority,
+        contracts=contracts,
     )
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),
@@ -235,6 +247,11 @@ def _authority(reactor: Any, settings: Settings, counters: Counters) -> Webhook 
         absent=authority.absent,
     )
     return webhook(reactor, terms, counters)
+
+
+def _contracts(settings: Settings) -> ContractCertificates | None:
+    path = _absolute(settings.iso15118.mo_roots)
+    return ContractCertificates(deferToThread, path) if path is not None else None
 
 
 def _join(feed: CommandFeed, commands: Commands, registry: Registry, memory: RequestMemory) -> None:

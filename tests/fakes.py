@@ -23,7 +23,7 @@ from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
 from csms.ledger.authorization import TagFacts, TagSession, fold
-from csms.ledger.state import ChargePoint, ChargePointState, Transaction
+from csms.ledger.state import ChargePoint, ChargePointState, EventProgress, Reading, Transaction
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
 from csms.store import queries, tables
@@ -51,6 +51,7 @@ class FakeLedger:
         self.states = {}
         self.tags = {}
         self.transactions = {}
+        self.readings = set()
 
     def commit(self, decision):
         done = Deferred()
@@ -121,6 +122,15 @@ class FakeLedger:
         for change in decision.changes:
             if isinstance(change, Transaction):
                 self.transactions[change.transaction_id] = change
+            elif isinstance(change, EventProgress):
+                self.transactions[change.transaction_id] = replace(
+                    self.transactions[change.transaction_id],
+                    meter=change.meter,
+                    signed=change.signed,
+                    trail=change.trail,
+                )
+            elif isinstance(change, Reading):
+                self.readings.add((change.client_id, change.connector_id, change.taken_at, change.samples))
         done.callback(None)
         return decision
 
@@ -170,6 +180,14 @@ class FakeLedger:
     def _readings_context(self, client_id, transaction_id, times):
         return self._transaction(client_id, transaction_id), frozenset()
 
+    def _known_readings(self, client_id, times):
+        return frozenset(known[1:] for known in self.readings if known[0] == client_id and known[2] in times)
+
+    def _station_transaction(self, client_id, station_transaction_id, times):
+        key = client_id, station_transaction_id
+        mine = [item for item in self.transactions.values() if (item.client_id, item.station_transaction_id) == key]
+        return (mine[-1] if mine else None), self._known_readings(client_id, times)
+
     def _transaction_of_any(self, transaction_id):
         return self.transactions.get(transaction_id)
 
@@ -207,12 +225,35 @@ class FakeAuthority:
         self._waiting.popleft().callback(info)
 
 
+class FakeContracts:
+    """The verifier of contract certificates: says what the test has told it, when it is asked or when `say` is called."""
+
+    def __init__(self, status="Accepted", *, waits=False):
+        self.status = status
+        self.asked = []
+        self._waits = waits
+        self._waiting = deque()
+
+    def check(self, contract, now):
+        self.asked.append((contract, now))
+        if not self._waits:
+            return succeed(self.status)
+        self._waiting.append(Deferred())
+        return self._waiting[-1]
+
+    def say(self, status):
+        """Answer the question that waits longest."""
+        self._waiting.popleft().callback(status)
+
+
 KNOWN_QUERIES = [
     queries.charge_point_state,
     tag_facts,
     queries.transaction,
     queries.earlier_start,
     queries.readings_context,
+    queries.known_readings,
+    queries.station_transaction,
     queries.held_by,
     queries.transaction_of_any,
     queries.reservations_over,

@@ -45,6 +45,9 @@ class ShownConnector(Shown, frozen=True):
     vendor_id: str | UnsetType = UNSET
     vendor_error_code: str | UnsetType = UNSET
     transaction_id: int | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_status: str | UnsetType = UNSET
 
 
 class ShownChargePoint(Shown, frozen=True):
@@ -165,7 +168,7 @@ def shown(row: KnownChargePoint) -> ShownChargePoint:
         connected=point.is_online,
         registration=point.registration,
         allow_no_subprotocol=point.allow_no_subprotocol,
-        connectors=[_shown_connector(connector, row.running) for connector in row.connectors],
+        connectors=[_shown_connector(connector, row) for connector in row.connectors],
         validation=known(point.validation),
         tariff_id=known(point.tariff_id),
         meter_factor=number(point.meter_factor) if point.meter_factor is not None else UNSET,
@@ -182,7 +185,8 @@ def shown(row: KnownChargePoint) -> ShownChargePoint:
     )
 
 
-def _shown_connector(connector: Connector, running: dict[int, int]) -> ShownConnector:
+def _shown_connector(connector: Connector, row: KnownChargePoint) -> ShownConnector:
+    place = row.evses.get(connector.connector_id)
     return ShownConnector(
         connector_id=connector.connector_id,
         status=connector.status,
@@ -191,5 +195,8 @@ def _shown_connector(connector: Connector, running: dict[int, int]) -> ShownConn
         info=known(connector.info),
         vendor_id=known(connector.vendor_id),
         vendor_error_code=known(connector.vendor_error_code),
-        transaction_id=known(running.get(connector.connector_id)),
+        transaction_id=known(row.running.get(connector.connector_id)),
+        evse_id=place.evse_id if place is not None else UNSET,
+        station_connector_id=place.station_connector_id if place is not None else UNSET,
+        station_status=known(place.station_status) if place is not None else UNSET,
     )

@@ -24,6 +24,7 @@ from csms.ledger.clock import Instant
 from csms.ledger.metering import POWER, REGISTER, Sample, meter_value
 from csms.ledger.numbers import kilo, number
 from csms.ledger.state import Reading, Transaction
+from csms.ledger.trail import missing_text
 from csms.store import listings
 
 _samples = msgspec.json.Decoder(list[Sample]).decode
@@ -39,7 +40,10 @@ class TransactionsQuery(Listing, frozen=True):
 
 
 class ShownTransaction(Shown, frozen=True):
-    """A transaction; meter values are Wh, `energyUsed` is kWh."""
+    """A transaction; meter values are Wh, `energyUsed` is kWh.
+
+    From `evseId` on: only of OCPP 2.x. `missingEvents` are the numbers of events that did not come.
+    """
 
     transaction_id: int
     client_id: str
@@ -57,6 +61,11 @@ class ShownTransaction(Shown, frozen=True):
     reservation_id: int | UnsetType = UNSET
     cost: Number | UnsetType = UNSET
     currency: str | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_transaction_id: str | UnsetType = UNSET
+    remote_start_id: int | UnsetType = UNSET
+    missing_events: str | UnsetType = UNSET
 
 
 class TransactionPage(Shown, frozen=True):
@@ -208,5 +217,10 @@ def shown(row: Transaction) -> ShownTransaction:
         reservation_id=known(row.reservation_id),
         cost=number(row.cost) if row.cost is not None else UNSET,
         currency=known(row.currency),
+        evse_id=known(row.evse_id),
+        station_connector_id=known(row.station_connector_id),
+        station_transaction_id=known(row.station_transaction_id),
+        remote_start_id=known(row.trail.remote_start_id) if row.trail is not None else UNSET,
+        missing_events=(missing_text(row.trail) or UNSET) if row.trail is not None else UNSET,
         quality=row.quality,
     )

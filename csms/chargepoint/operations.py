@@ -12,6 +12,7 @@ from csms.chargepoint.commands import Commands
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
+from csms.chargepoint.transaction_status import TransactionStatus
 from csms.chargepoint.transactions import Transactions
 from csms.handlers.command_set import CommandSet
 from csms.ledger import reservations
@@ -41,6 +42,8 @@ class Operations:
         command_sets: Mapping[Version, CommandSet],
         new_message_id: Callable[[], str],
         tariff: Tariff,
+        *,
+        asks_transaction_status: bool = False,
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive."""
         commands = Commands(shared, registry, command_sets, new_message_id)
@@ -48,6 +51,8 @@ class Operations:
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
+        if asks_transaction_status:
+            shared.on_ready.append(TransactionStatus(registry, commands).ready)
         return cls(
             commands,
             provisioning,

@@ -1,7 +1,8 @@
 """Business events: what billing, dashboards and analytics subscribe to. Field names and units are promises to them.
 
 Energy is in kWh, power in kW, `meterStart`, `meterStop` and `currentMeter` in Wh, durations in minutes. A field that may be
-absent is `UNSET` then. Times are UTC.
+absent is `UNSET` then. Times are UTC. `evse_id`, `station_connector_id`, `station_transaction_id` and `station_status` are
+what a station of OCPP 2.x says itself: they are absent where it speaks 1.6.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ class Started(_Payload, frozen=True):
     start_time: datetime
     status: Literal["started"] = "started"
     current_meter: Number | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_transaction_id: str | UnsetType = UNSET
 
 
 class SignedValue(_Payload, frozen=True):
@@ -38,6 +42,9 @@ class SignedValue(_Payload, frozen=True):
     value: str
     context: str | UnsetType = UNSET
     measurand: str | UnsetType = UNSET
+    signing_method: str | UnsetType = UNSET
+    encoding_method: str | UnsetType = UNSET
+    public_key: str | UnsetType = UNSET
 
 
 class Completed(_Payload, frozen=True):
@@ -57,6 +64,9 @@ class Completed(_Payload, frozen=True):
     status: Literal["completed"] = "completed"
     current_meter: Number | UnsetType = UNSET
     signed_data: list[SignedValue] | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_transaction_id: str | UnsetType = UNSET
 
 
 class OrphanStop(_Payload, frozen=True):
@@ -89,6 +99,9 @@ class MeterReading(_Payload, frozen=True):
     transaction_id: int | UnsetType = UNSET
     current_power: Number | UnsetType = UNSET
     total_energy: Number | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_transaction_id: str | UnsetType = UNSET
 
 
 class StatusChanged(_Payload, frozen=True):
@@ -102,6 +115,10 @@ class StatusChanged(_Payload, frozen=True):
     info: str | UnsetType = UNSET
     vendor_id: str | UnsetType = UNSET
     vendor_error_code: str | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_transaction_id: str | UnsetType = UNSET
+    station_status: str | UnsetType = UNSET
 
 
 class CostBreakdown(_Payload, frozen=True):
@@ -128,6 +145,9 @@ class SessionCost(_Payload, frozen=True):
     energy_rate: Number
     time_rate: Number
     breakdown: CostBreakdown
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_transaction_id: str | UnsetType = UNSET
 
 
 class Connected(_Payload, frozen=True):
@@ -248,6 +268,9 @@ class ConnectorState(_Payload, frozen=True):
     status: str
     error_code: str | UnsetType = UNSET
     transaction_id: int | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_status: str | UnsetType = UNSET
 
 
 class RunningTransaction(_Payload, frozen=True):
@@ -257,6 +280,9 @@ class RunningTransaction(_Payload, frozen=True):
     connector_id: int
     id_tag: str
     start_time: datetime
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    station_transaction_id: str | UnsetType = UNSET
 
 
 class ChargePointNow(_Payload, frozen=True):

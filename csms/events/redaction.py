@@ -20,6 +20,8 @@ _NAMES = re.compile(
     r"|api[ _-]?key|pin[ _-]?code|pwd|(?:access|auth|bearer|refresh)[ _-]?token|puk(?=[\\\"'\s]*[=:]|$)|(?:wpa|wi-?fi)\w*key|psk(?=[\\\"'\s]*[=:]|$)",
     re.IGNORECASE,
 )
+_KEY_CODE = "keycode"
+"""The type of an id token that nobody but its driver may know (OCPP 2.0.1 C04.FR.04)."""
 _EMPTY, _COMMAS_OF_EMPTY = b",{}]", 2
 """A CALLRESULT that says nothing: ``[3,"id",{}]``."""
 _NAME_ALONE = re.compile(r"[\w.\-/]*")
@@ -39,7 +41,9 @@ _URL_QUERY = re.compile(
 
 def frame_without_secrets(action: str, frame: bytes) -> bytes:
     """Return a frame without its secrets; one that holds none, as nearly all, stays as it is on the wire."""
-    if action in HOLDS_NO_TEXT or (frame.endswith(_EMPTY) and frame.count(b",") == _COMMAS_OF_EMPTY):
+    if action in HOLDS_NO_TEXT and not (action == "Authorize" and _may_hold_key_code(frame)):
+        return frame
+    if frame.endswith(_EMPTY) and frame.count(b",") == _COMMAS_OF_EMPTY:
         return frame
     if not _may_hold_secrets(frame.lower()):
         return frame
@@ -47,6 +51,11 @@ def frame_without_secrets(action: str, frame: bytes) -> bytes:
     # Type, message id and, of a CALL, the action stay what they are.
     clean = [*members[:2], *without_secrets(members[2:])]
     return frame if clean == members else orjson.dumps(clean)
+
+
+def _may_hold_key_code(frame: bytes) -> bool:
+    lowered = frame.lower()
+    return b"keycode" in lowered or b"\\" in lowered
 
 
 def _may_hold_secrets(lowered: bytes) -> bool:
@@ -96,9 +105,12 @@ def without_secrets(value: Any, *, of_secret: bool = False) -> Any:
     if not isinstance(value, dict):
         return value
     of_secret = of_secret or _is_of_a_secret(value)
+    kind = value.get("type")
+    is_key_code = isinstance(kind, str) and kind.casefold() == _KEY_CODE
     return {
         name: REDACTED
-        if item not in (None, True, False, "") and (names_a_secret(name) or (of_secret and name.lower() in _VALUES))
+        if item not in (None, True, False, "")
+        and (names_a_secret(name) or (of_secret and name.lower() in _VALUES) or (is_key_code and name == "idToken"))
         else without_secrets(_without_key(item) if name == "vpn" else item, of_secret=of_secret)
         for name, item in value.items()
     }

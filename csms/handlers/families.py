@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from attrs import evolve
+
 from csms.handlers import v2, v16
 from csms.handlers.command_set import CommandSet
+from csms.handlers.contracts import Contracts
 from csms.handlers.request import Policy, Reads
 from csms.handlers.tags import Authority
+from csms.handlers.v2 import transaction_status
+from csms.ledger.cost import Tariff
 from csms.ocppj.versions import V16, V21, V201, Version
 
 COMMAND_SETS: Mapping[Version, CommandSet] = {V16: v16.COMMANDS, V201: v2.COMMANDS_201, V21: v2.COMMANDS_21}
 
 
-def handlers(version: Version, reads: Reads, policy: Policy, authority: Authority | None = None) -> Sequence[object]:
+def command_sets(tariff: Tariff) -> Mapping[Version, CommandSet]:
+    """Return the commands of each version; ``tariff`` is that of charge points that have none of their own."""
+    more = transaction_status.learners(tariff)
+    return {
+        version: commands if version is V16 else evolve(commands, learners={**commands.learners, **more})
+        for version, commands in COMMAND_SETS.items()
+    }
+
+
+def handlers(
+    version: Version,
+    reads: Reads,
+    policy: Policy,
+    authority: Authority | None = None,
+    contracts: Contracts | None = None,
+) -> Sequence[object]:
     """Return the objects whose methods answer the CALLs of a version."""
     if version is V16:
         return v16.handlers(reads, policy, authority)
-    return v2.handlers(reads, policy, authority, is_21=version is V21)
+    return v2.handlers(reads, policy, authority, contracts, is_21=version is V21)

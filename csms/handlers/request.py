@@ -81,3 +81,7 @@ class Policy:
     heartbeat_interval_s: int = 300
     unknown_tags: TagStatus = "Accepted"
     tariff: Tariff = field(factory=Tariff)
+    tells_running_cost: bool = False
+    """Whether answers to TransactionEvent tell what the transaction costs so far; what it cost in the end is told anyway."""
+    tells_tariff: bool = False
+    """Whether answers to Authorize tell the tariff of the charge point (OCPP 2.1 I08)."""

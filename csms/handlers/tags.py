@@ -28,18 +28,23 @@ class Tags:
         self._authority = authority
 
     def judge(
-        self, id_tag: str, client_id: str, now: datetime, running_here: Sequence[str] = ()
+        self, id_tag: str, client_id: str, now: datetime, running_here: Sequence[str] = (), kind: str | None = None
     ) -> TagInfo | Deferred[TagInfo]:
         """Judge a tag that starts nothing yet: for Authorize.
 
-        ``running_here`` are the tags of what runs at the charge point, where the tag may be shown to stop it.
+        ``running_here`` are the tags of what runs at the charge point, where the tag may be shown to stop it; ``kind`` is
+        what kind of token the charge point says it is.
         """
-        use = Use(client_id=client_id, now=now)
+        use = Use(client_id=client_id, now=now, type=kind)
 
         def judged(facts: TagFacts) -> TagInfo | Deferred[TagInfo]:
             return then(self.complete(facts, id_tag, client_id, now), self.verdict, use)
 
         return then(self._reads.tag_facts(id_tag, now, running_here), judged)
+
+    def nobody(self) -> TagInfo:
+        """Return what a token without a text is told: there is nothing to look for."""
+        return TagInfo(self._unknown)
 
     def facts(self, id_tag: str, client_id: str, now: datetime) -> TagFacts | Deferred[TagFacts]:
         """Find out about a tag that starts or stops a transaction, here and from the authority."""

@@ -1,4 +1,4 @@
-"""Id tags: what a charge point is told about one (OCPP 1.6 §4.1, §4.8, §4.10). Tags compare without case (CiString20Type).
+"""Id tags: what a charge point is told about one (OCPP 1.6 §4.1, §4.8, §4.10; 2.x C01). Tags compare without case.
 
 One rule for Authorize, StartTransaction, StopTransaction and reservations. What it has to know of a tag is read before and
 given as `TagFacts`; what the tag is shown for is a `Use`.
@@ -17,8 +17,28 @@ from msgspec.structs import replace
 from csms.ledger.energy import ZERO
 from csms.ledger.state import Transaction
 
-TagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"]
+TagStatus = Literal[
+    "Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx", "NoCredit", "NotAtThisLocation", "Unknown"
+]
+"""The words of OCPP 2.x (AuthorizationStatusEnumType); 1.6 has fewer, and its handlers say what comes nearest."""
 BudgetPeriod = Literal["day", "week", "month"]
+
+
+TOKEN_TYPES = (
+    "Central",
+    "DirectPayment",
+    "eMAID",
+    "EVCCID",
+    "ISO14443",
+    "ISO15693",
+    "KeyCode",
+    "Local",
+    "MacAddress",
+    "NoAuthorization",
+    "VIN",
+)
+"""The types of id tokens of OCPP 2.x (2.1 appendix, IdTokenEnumStringType)."""
+_TOKEN_TYPES = frozenset(kind.casefold() for kind in TOKEN_TYPES)
 
 
 class IdTag(Struct, frozen=True, kw_only=True):
@@ -39,11 +59,13 @@ class IdTag(Struct, frozen=True, kw_only=True):
 
 
 class TagInfo(Struct, frozen=True, gc=False):
-    """The answer about a tag (IdTagInfo, OCPP 1.6 §7.27)."""
+    """The answer about a tag (IdTagInfo, OCPP 1.6 §7.27; IdTokenInfoType of 2.x)."""
 
     status: TagStatus
     expiry_date: datetime | None = None
     parent_id_tag: str | None = None
+    budget_left_wh: Decimal | None = None
+    """What is left of its budget, where it has one; never below zero."""
 
 
 class TagSession(Struct, frozen=True, gc=False):
@@ -76,6 +98,8 @@ class Use(Struct, frozen=True, kw_only=True):
 
     client_id: str
     now: datetime
+    type: str | None = None
+    """What kind of token the charge point says it is (OCPP 2.x); None where the version has no such word."""
     starts: Transaction | None = None
     """The transaction that it has started or, where the message comes again, started then."""
     is_repetition: bool = False
@@ -97,8 +121,21 @@ def authorize(facts: TagFacts, use: Use, unknown: TagStatus) -> TagInfo:
     tag = facts.tag
     if tag is not None:
         info = _judge(TagInfo(tag.status, tag.expiry_date, tag.parent_id_tag), facts.parent, use.now)
+        if info.status == "Accepted" and not _is_of_type(tag, use.type):
+            return TagInfo("Invalid" if unknown == "Accepted" else unknown)
         return _limit(info, tag, facts, use) if info.status == "Accepted" and is_limited(tag) else info
     return _judge(facts.told if facts.told is not None else TagInfo(unknown), facts.parent, use.now)
+
+
+def _is_of_type(tag: IdTag, kind: str | None) -> bool:
+    """Tell whether a token is the tag that was entered: one of another type is another token (OCPP 2.1 C01.FR.25).
+
+    What the operator calls a type counts where it is one of OCPP's.
+    """
+    if kind is None or tag.type is None:
+        return True
+    entered = tag.type.casefold()
+    return entered not in _TOKEN_TYPES or entered == kind.casefold()
 
 
 def is_limited(tag: IdTag) -> bool:
@@ -154,19 +191,26 @@ def _limit(info: TagInfo, tag: IdTag, facts: TagFacts, use: Use) -> TagInfo:
     asks the same question before a stop, and the start of another transaction is judged when it comes. ConcurrentTx is for
     StartTransaction only (§7.2).
     """
+    left_wh = _budget_left(tag, facts, use.now)
+    info = replace(info, budget_left_wh=left_wh)
     if use.starts is None and _may_stop(tag, facts.running_here):
         return info
-    if tag.budget_kwh is not None and tag.budget_period is not None:
-        since = period_start(tag.budget_period, use.now)
-        if energy_since(facts.sessions, since, use.now) >= tag.budget_kwh * 1000:
-            return replace(info, status="Blocked")
+    if left_wh == ZERO:
+        return replace(info, status="NoCredit")
     if tag.charge_points is not None and use.client_id not in tag.charge_points:
-        return replace(info, status="Invalid")
+        return replace(info, status="NotAtThisLocation")
     if tag.max_transactions is not None and use.starts is not None:
         others = _running_beside(tag, facts, use, use.starts)
         if others >= tag.max_transactions:
             return replace(info, status="ConcurrentTx")
     return info
+
+
+def _budget_left(tag: IdTag, facts: TagFacts, now: datetime) -> Decimal | None:
+    if tag.budget_kwh is None or tag.budget_period is None:
+        return None
+    used_wh = energy_since(facts.sessions, period_start(tag.budget_period, now), now)
+    return max(tag.budget_kwh * 1000 - used_wh, ZERO)
 
 
 def _may_stop(tag: IdTag, running: Iterable[tuple[str, str | None]]) -> bool:

@@ -11,6 +11,7 @@ from csms.events.business import Booted, Connected, DiagnosticsStatus, Disconnec
 from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, Record, Registration
+from csms.ocppj.versions import V16
 
 
 def connect(state: ChargePointState, context: Context, *, version: str, remote_address: str | None) -> Decision[None]:
@@ -22,6 +23,8 @@ def connect(state: ChargePointState, context: Context, *, version: str, remote_a
         draft.state.charge_point, gateway_id=context.gateway_id, version=version, connected_since=context.now
     )
     draft.state = replace(draft.state, charge_point=charge_point)
+    if version == V16.name and draft.state.evses:
+        draft.state = replace(draft.state, evses={})  # on this socket it has connectors only
     draft.change(charge_point)
     draft.emit("connected", Connected(version=version, remote_address=remote_address or UNSET))
     return draft.decide(None)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Protocol
 
 from msgspec import Struct
+
+from csms.ledger.energy import ZERO, EnergyMeter
 
 _MINOR_DIGITS = {
     **dict.fromkeys(
@@ -56,6 +60,24 @@ class Cost(Struct, frozen=True):
     energy: Decimal
     time: Decimal
     session: Decimal
+
+
+class Running(Protocol):
+    """The part of a transaction that its cost so far depends on."""
+
+    @property
+    def start_time(self) -> datetime:
+        """When it began."""
+
+    @property
+    def meter(self) -> EnergyMeter:
+        """How far it has come."""
+
+
+def running_cost(transaction: Running, tariff: Tariff, at: datetime) -> Cost:
+    """Return what a transaction costs that still runs at a time: by its latest reading, and by the time that has passed."""
+    seconds = Decimal(str((at - transaction.start_time).total_seconds()))
+    return cost(tariff, transaction.meter.so_far_wh, max(seconds, ZERO))
 
 
 def cost(tariff: Tariff, energy_wh: Decimal, seconds: Decimal) -> Cost:

@@ -27,6 +27,7 @@ from csms.ledger.state import (
     Reading,
     Record,
     Reservation,
+    StationTariff,
     Transaction,
 )
 
@@ -43,6 +44,7 @@ Change = (
     | Reservation
     | ConfigurationKey
     | Fact
+    | StationTariff
 )
 Answer = TypeVar("Answer")
 

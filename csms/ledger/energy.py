@@ -43,12 +43,32 @@ class EnergyMeter(Struct, frozen=True, kw_only=True):
             return self.earlier_segments_wh
         return self.earlier_segments_wh + self.latest_wh - self.segment_start_wh
 
+    @property
+    def so_far_wh(self) -> Decimal:
+        """The energy of a session that goes on: by the register or, where there was none yet, by intervals."""
+        return self.energy_wh if self.latest_wh is not None else self.intervals_wh or ZERO
+
 
 def begin(meter_start_wh: Decimal, at: datetime) -> EnergyMeter:
     """Start a session; a negative register means that it is not known."""
     if meter_start_wh < 0:
         return EnergyMeter(begun_at=at, segment_start_wh=None, estimated=True)
     return EnergyMeter(begun_at=at, segment_start_wh=meter_start_wh)
+
+
+def rebase(meter: EnergyMeter, register_wh: Decimal, at: datetime) -> EnergyMeter:
+    """Count from an earlier register than the first that was heard: it came late, or it is that of the beginning.
+
+    One that is above, or an impossible 0, makes the result an estimate: the register was reset meanwhile.
+    """
+    start = meter.segment_start_wh
+    meter = replace(meter, begun_at=at)
+    if start is None or start == register_wh:
+        return replace(meter, segment_start_wh=register_wh)
+    jumps = register_wh == 0 and start > _plausible_wh(at, meter.latest_at or at)
+    if meter.earlier_segments_wh or register_wh > start or jumps:
+        return replace(meter, estimated=True)
+    return replace(meter, segment_start_wh=register_wh)
 
 
 def read(meter: EnergyMeter, register_wh: Decimal, at: datetime, context: str | None = None) -> EnergyMeter:

@@ -6,6 +6,9 @@ connector 0.
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from csms.ledger.decision import Draft
@@ -65,6 +68,44 @@ def place(draft: Draft, evse_id: int, station_connector_id: int | None) -> int:
     draft.change(connector)
     draft.state = replace(state, evses={**state.evses, number: connector})
     return number
+
+
+def told(draft: Draft, connector_id: int, station_status: str) -> None:
+    """Keep the station's own word for a connector's status."""
+    known = draft.state.evses.get(connector_id)
+    if known is not None and known.station_status != station_status:
+        connector = replace(known, station_status=station_status)
+        draft.change(connector)
+        draft.state = replace(draft.state, evses={**draft.state.evses, connector_id: connector})
+
+
+def names(state: ChargePointState, connector_id: int) -> dict[str, Any]:
+    """Return how the station names a connector, as members of an event; of one that it does not name so, none."""
+    known = state.evses.get(connector_id)
+    if known is None:
+        return {}
+    return {"evse_id": known.evse_id, "station_connector_id": known.station_connector_id}
+
+
+def transaction_names(transaction: Transaction) -> dict[str, Any]:
+    """Return how the station names a transaction and its connector, as members of an event; in OCPP 1.6 none."""
+    if transaction.station_transaction_id is None:
+        return {}
+    return {
+        "evse_id": transaction.evse_id if transaction.evse_id is not None else UNSET,
+        "station_connector_id": (
+            transaction.station_connector_id if transaction.station_connector_id is not None else UNSET
+        ),
+        "station_transaction_id": transaction.station_transaction_id,
+    }
+
+
+def running_under(state: ChargePointState, station_transaction_id: str) -> Transaction | None:
+    """Return the running transaction that the station has under an id of its own."""
+    for transaction in state.running.values():
+        if transaction.station_transaction_id == station_transaction_id:
+            return transaction
+    return None
 
 
 def running_at(state: ChargePointState, evse_id: int) -> Transaction | None:

@@ -72,6 +72,14 @@ class Sample(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     unit: str | None = None
 
 
+class SignedSample(Sample, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """A signed value of OCPP 2.x: ``value`` is its signedMeterData, beside it how it was made."""
+
+    signing_method: str | None = None
+    encoding_method: str | None = None
+    public_key: str | None = None
+
+
 class Digest(Struct, frozen=True, gc=False):
     """What one reading time says.
 
@@ -185,6 +193,16 @@ def _find_shape(samples: list[Sample]) -> _Shape:
 
 
 def _signed(sample: Sample, at: datetime) -> SignedValue:
+    if isinstance(sample, SignedSample):
+        return SignedValue(
+            timestamp=at,
+            value=sample.value,
+            context=sample.context or UNSET,
+            measurand=sample.measurand or UNSET,
+            signing_method=sample.signing_method or UNSET,
+            encoding_method=sample.encoding_method or UNSET,
+            public_key=sample.public_key or UNSET,
+        )
     return SignedValue(
         timestamp=at, value=sample.value, context=sample.context or UNSET, measurand=sample.measurand or UNSET
     )

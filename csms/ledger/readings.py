@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 
 from msgspec import UNSET, json
 from msgspec.structs import replace
 
 from csms.events.business import MeterReading, SignedValue
-from csms.ledger import energy
+from csms.ledger import energy, evses
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.metering import POWER, REGISTER, Digest, MeterValue
 from csms.ledger.state import ChargePointState, MeterProgress, Reading, Transaction
@@ -43,11 +44,31 @@ def meter_values(
     draft = Draft(state, context)
     if transaction is not None and transaction.connector_id == connector_id:
         _take(draft, context, connector_id, transaction, readings, known)
-        return draft.decide(None)
+    else:
+        _take_by_time(draft, context, connector_id, readings, known)
+    return draft.decide(None)
+
+
+def evse_values(
+    state: ChargePointState, context: Context, *, evse_id: int, readings: Sequence[MeterValue], known: Known
+) -> Decision[None]:
+    """Take MeterValues of OCPP 2.x (J01): they name an EVSE, and no transaction; EVSE 0 is the station.
+
+    :raises NoSuchConnector: no station has such an EVSE, or so many.
+    """
+    draft = Draft(state, context)
+    connector_id = evses.place(draft, evse_id, None)
+    _take_by_time(draft, context, connector_id, readings, known)
+    return draft.decide(None)
+
+
+def _take_by_time(
+    draft: Draft, context: Context, connector_id: int, readings: Sequence[MeterValue], known: Known
+) -> None:
+    state = draft.state
     for owner, group in groupby(readings, key=lambda reading: _ran_at(state, connector_id, reading.instant.at)):
         running = draft.state.running.get(owner) if owner is not None else None
         _take(draft, context, connector_id, running or owner, list(group), known)
-    return draft.decide(None)
 
 
 def _take(
@@ -77,11 +98,14 @@ def take_readings(
     owner: Transaction | int | None,
     readings: Sequence[MeterValue],
     known: Known,
+    *,
+    is_silent: bool = False,
 ) -> Transaction | None:
     """Add readings to a draft, leaving out those that are known; return their transaction with what they added.
 
     ``owner`` is the transaction that they belong to, or only its id where it has ended, or None. One that is completed
-    keeps its readings, but its energy is settled. The caller has the returned transaction written.
+    keeps its readings, but its energy is settled. The caller has the returned transaction written. ``is_silent`` where
+    another event says what they say.
     """
     transaction = owner if isinstance(owner, Transaction) else None
     transaction_id = owner.transaction_id if isinstance(owner, Transaction) else owner
@@ -106,8 +130,9 @@ def take_readings(
                 samples=samples,
             )
         )
-        if contents.measurands:
-            draft.emit("meter_reading", _event(connector_id, transaction_id, contents, at))
+        if contents.measurands and not is_silent:
+            names = _names(draft.state, connector_id, transaction) if draft.state.evses else {}
+            draft.emit("meter_reading", _event(connector_id, transaction_id, contents, at, names))
         if latest is None or at >= latest:
             latest, register = at, energy_wh if energy_wh is not None else register
     _remember(draft, connector_id, latest, register)
@@ -150,7 +175,15 @@ def _add_signed(have: tuple[SignedValue, ...], new: list[SignedValue]) -> tuple[
     return tuple(kept)
 
 
-def _event(connector_id: int, transaction_id: int | None, contents: Digest, at: datetime) -> MeterReading:
+def _names(state: ChargePointState, connector_id: int, transaction: Transaction | None) -> dict[str, Any]:
+    if transaction is not None:
+        return evses.transaction_names(transaction)
+    return evses.names(state, connector_id)
+
+
+def _event(
+    connector_id: int, transaction_id: int | None, contents: Digest, at: datetime, names: dict[str, Any]
+) -> MeterReading:
     measurands = contents.measurands
     power, register = measurands.get(POWER), measurands.get(REGISTER)
     return MeterReading(
@@ -160,6 +193,7 @@ def _event(connector_id: int, transaction_id: int | None, contents: Digest, at: 
         transaction_id=transaction_id if transaction_id is not None else UNSET,
         current_power=power.value if power is not None else UNSET,
         total_energy=register.value if register is not None else UNSET,
+        **names,
     )
 
 

@@ -17,6 +17,7 @@ from csms.ledger.energy import EnergyMeter
 
 Registration = Literal["Accepted", "Pending", "Rejected"]
 TransactionStatus = Literal["active", "completed", "closed"]
+TariffKind = Literal["DefaultTariff", "DriverTariff"]
 ReservationStatus = Literal["ACTIVE", "USED", "CANCELLED", "EXPIRED", "REJECTED"]
 
 
@@ -43,6 +44,9 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     connected_since: datetime | None = None
     """None while it is offline."""
     disconnected_at: datetime | None = None
+    local_list_version: int | None = None
+    """Of its local authorization list, as its answers told it last."""
+    local_list_seen_at: datetime | None = None
 
     @property
     def is_online(self) -> bool:
@@ -105,6 +109,10 @@ class EventTrail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether its Started came; without it the transaction was opened from what was known."""
     ended: int | None = None
     """The seqNo of its Ended."""
+    open_meter: EnergyMeter | None = None
+    """Once it has ended, its meter before the stop: what comes late counts from there."""
+    knows_end: bool = False
+    """Whether the register at its end was told."""
     tag_from: int | None = None
     """The seqNo of the event that told its id tag."""
     tag_type: str | None = None
@@ -196,6 +204,20 @@ class ConfigurationKey(Struct, frozen=True, kw_only=True):
     key: str
     value: str | None = None
     readonly: bool
+    seen_at: datetime
+
+
+class StationTariff(Struct, frozen=True, kw_only=True):
+    """A tariff that a charge point has been given, or told that it has (OCPP 2.1 I07, I09); EVSE 0 is all of them."""
+
+    client_id: str
+    evse_id: int
+    tariff_id: str
+    """The id that OCPP knows it by, which is not the ledger's name of it."""
+    kind: TariffKind
+    valid_from: datetime | None = None
+    is_installed: bool = True
+    """False where it was replaced or cleared."""
     seen_at: datetime
 
 

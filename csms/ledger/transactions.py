@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import Completed, CostBreakdown, OrphanStop, Quality, SessionCost, Started
-from csms.ledger import chargepoints, clock, energy, reservations
+from csms.ledger import chargepoints, clock, energy, evses, reservations
 from csms.ledger.clock import Instant
 from csms.ledger.cost import Tariff, cost
 from csms.ledger.decision import Context, Decision, Draft
@@ -88,7 +88,7 @@ def start(
     draft = Draft(state, context)
     for running in list(state.running.values()):
         if running.connector_id == request.connector_id and running.start_time <= request.instant.at:
-            _close_forgotten(draft, running, request.instant.at, tariff)
+            close_forgotten(draft, running, request.instant.at, tariff)
     transaction = Transaction(
         transaction_id=transaction_id,
         client_id=state.charge_point.client_id,
@@ -158,7 +158,7 @@ def stop(
     if transaction.status == "completed":
         return Decision(None, state)
     with_readings = take_readings(draft, context.now, transaction.connector_id, transaction, request.readings, known)
-    _complete(
+    complete(
         draft,
         with_readings or transaction,
         status="completed",
@@ -181,13 +181,13 @@ def close(state: ChargePointState, context: Context, transaction_id: int, *, tar
     if running is None:
         return Decision(False, state)
     draft = Draft(state, context)
-    _close_forgotten(draft, running, context.now, state.tariff or tariff)
+    close_forgotten(draft, running, context.now, state.tariff or tariff)
     return draft.decide(True)
 
 
-def _close_forgotten(draft: Draft, transaction: Transaction, at: datetime, tariff: Tariff) -> None:
+def close_forgotten(draft: Draft, transaction: Transaction, at: datetime, tariff: Tariff) -> None:
     """Close a transaction whose stop never came: up to its last reading, with the last known meter."""
-    _complete(
+    complete(
         draft,
         transaction,
         status="closed",
@@ -200,7 +200,7 @@ def _close_forgotten(draft: Draft, transaction: Transaction, at: datetime, tarif
     )
 
 
-def _complete(
+def complete(
     draft: Draft,
     transaction: Transaction,
     *,
@@ -211,13 +211,14 @@ def _complete(
     reason: str,
     stop_id_tag: str | None,
     tariff: Tariff,
-) -> None:
+) -> Transaction:
+    """End a transaction, or correct how it ended; ``status`` is whose word it is. Below zero the meter is unknown."""
     before = transaction.meter.latest_wh
     meter = energy.finish(transaction.meter, meter_stop_wh, stop_time)
     energy_wh = meter.energy_wh
     seconds = Decimal(str((stop_time - transaction.start_time).total_seconds()))
     quality = _quality(
-        estimated=meter.estimated or status == "closed",
+        estimated=meter.estimated or status == "closed" or is_partly_known(transaction),
         clock_suspect=clock_suspect or seconds < 0 or _began_suspect(transaction),
     )
     seconds = max(seconds, ZERO)
@@ -238,6 +239,7 @@ def _complete(
         cost=price.total,
         currency=tariff.currency,
     )
+    names = evses.transaction_names(ended)
     completed_event_id = draft.emit(
         "completed",
         Completed(
@@ -254,6 +256,7 @@ def _complete(
             reason=reason,
             quality=quality,
             signed_data=list(ended.signed) or UNSET,
+            **names,
         ),
         supersedes=transaction.completed_event_id,
     )
@@ -275,10 +278,12 @@ def _complete(
             breakdown=CostBreakdown(
                 energy=rounded(price.energy, 6), time=rounded(price.time, 6), session=rounded(price.session, 6)
             ),
+            **names,
         ),
         supersedes=transaction.cost_event_id,
     )
-    draft.change(replace(ended, completed_event_id=completed_event_id, cost_event_id=cost_event_id))
+    ended = replace(ended, completed_event_id=completed_event_id, cost_event_id=cost_event_id)
+    draft.change(ended)
     state = draft.state
     finished = Finished(ended.transaction_id, ended.start_time, stop_time)
     last = state.finished.get(ended.connector_id)
@@ -289,6 +294,13 @@ def _complete(
         running={key: value for key, value in state.running.items() if key != ended.transaction_id},
         finished={**state.finished, ended.connector_id: finished},
     )
+    return ended
+
+
+def is_partly_known(transaction: Transaction) -> bool:
+    """Tell whether a station of OCPP 2.x did not tell how a transaction began: its time, or the register then."""
+    trail = transaction.trail
+    return trail is not None and not (trail.has_begun and trail.knows_begin)
 
 
 def _began_suspect(transaction: Transaction) -> bool:

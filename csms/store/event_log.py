@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import UNSET, Struct
 from sqlalchemy import Connection, Engine, bindparam, select
 
 from csms.events.business import ChargePointNow, ConnectorState, RunningTransaction
+from csms.ocppj.versions import V16
 from csms.store.snapshot import snapshot
 from csms.store.tables import (
     EVENT_POSITION,
@@ -17,6 +19,7 @@ from csms.store.tables import (
     counters,
     cursors,
     event_log,
+    evse_connectors,
     set_aside,
     transactions,
 )
@@ -48,8 +51,32 @@ _RUNNING = select(
     transactions.c.connector_id,
     transactions.c.id_tag,
     transactions.c.start_time,
+    transactions.c.evse_id,
+    transactions.c.station_connector_id,
+    transactions.c.station_transaction_id,
 ).where(transactions.c.status == "active", transactions.c.client_id.in_(bindparam("client_ids", expanding=True)))
-_CONNECTORS = select(connectors).where(connectors.c.client_id.in_(bindparam("client_ids", expanding=True)))
+_CONNECTORS = (
+    select(
+        connectors.c.client_id,
+        connectors.c.connector_id,
+        connectors.c.status,
+        connectors.c.error_code,
+        evse_connectors.c.evse_id,
+        evse_connectors.c.station_connector_id,
+        evse_connectors.c.station_status,
+    )
+    .outerjoin(
+        # Where a charge point speaks 1.6 now, what it said in 2.x is no news of its connectors.
+        charge_points,
+        (charge_points.c.client_id == connectors.c.client_id) & (charge_points.c.version != V16.name),
+    )
+    .outerjoin(
+        evse_connectors,
+        (evse_connectors.c.client_id == charge_points.c.client_id)
+        & (evse_connectors.c.connector_id == connectors.c.connector_id),
+    )
+    .where(connectors.c.client_id.in_(bindparam("client_ids", expanding=True)))
+)
 _CHARGE_POINTS = select(charge_points).where(charge_points.c.client_id.in_(bindparam("client_ids", expanding=True)))
 
 
@@ -99,17 +126,23 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
                 connector_id=row.connector_id,
                 id_tag=row.id_tag,
                 start_time=row.start_time,
+                evse_id=_known(row.evse_id),
+                station_connector_id=_known(row.station_connector_id),
+                station_transaction_id=_known(row.station_transaction_id),
             )
         )
         on_connector[row.client_id, row.connector_id] = row.transaction_id
     statuses: dict[str, list[ConnectorState]] = {}
-    for row in connection.execute(_CONNECTORS, wanted):
-        statuses.setdefault(row.client_id, []).append(
+    for place in connection.execute(_CONNECTORS, wanted):
+        statuses.setdefault(place.client_id, []).append(
             ConnectorState(
-                connector_id=row.connector_id,
-                status=row.status,
-                error_code=row.error_code or UNSET,
-                transaction_id=on_connector.get((row.client_id, row.connector_id), UNSET),
+                connector_id=place.connector_id,
+                status=place.status,
+                error_code=place.error_code or UNSET,
+                transaction_id=on_connector.get((place.client_id, place.connector_id), UNSET),
+                evse_id=_known(place.evse_id),
+                station_connector_id=_known(place.station_connector_id),
+                station_status=_known(place.station_status),
             )
         )
     return [
@@ -128,6 +161,10 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
         )
         for row in connection.execute(_CHARGE_POINTS, wanted)
     ]
+
+
+def _known(value: Any) -> Any:
+    return UNSET if value is None else value
 
 
 class EventLogReader:

@@ -14,13 +14,15 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, func, literal, literal_column, select, tuple_
 
 from csms.ledger.cost import Tariff
-from csms.ledger.state import ChargePoint, ConfigurationKey, Connector, Reading, Reservation, Transaction
+from csms.ledger.state import ChargePoint, ConfigurationKey, Connector, EvseConnector, Reading, Reservation, Transaction
+from csms.ocppj.versions import V16
 from csms.store.progress import TRANSACTIONS
 from csms.store.snapshot import snapshot
 from csms.store.tables import (
     charge_points,
     configuration,
     connectors,
+    evse_connectors,
     meter_readings,
     reservations,
     tag_key,
@@ -36,11 +38,12 @@ _CLOCKS = timedelta(days=7)
 
 
 class KnownChargePoint(Struct, frozen=True):
-    """A charge point, its connectors in order, and which transaction runs on which of them."""
+    """A charge point, its connectors in order, which transaction runs on which of them, and what OCPP 2.x calls them."""
 
     charge_point: ChargePoint
     connectors: list[Connector]
     running: dict[int, int]
+    evses: dict[int, EvseConnector]
 
 
 class NumberedReading(Struct, frozen=True):
@@ -78,10 +81,13 @@ def is_known(connection: Connection, client_id: str) -> bool:
 def _with_connectors(connection: Connection, query: Any) -> list[KnownChargePoint]:
     with snapshot(connection):
         points = [_as(ChargePoint, row) for row in connection.execute(query)]
-        known = {point.client_id: KnownChargePoint(point, [], {}) for point in points}
+        known = {point.client_id: KnownChargePoint(point, [], {}, {}) for point in points}
         of_connectors = select(connectors).where(connectors.c.client_id.in_(known)).order_by(connectors.c.connector_id)
         for row in connection.execute(of_connectors):
             known[row.client_id].connectors.append(_as(Connector, row))
+        speaks_2 = {point.client_id for point in points if point.version != V16.name}
+        for row in connection.execute(select(evse_connectors).where(evse_connectors.c.client_id.in_(speaks_2))):
+            known[row.client_id].evses[row.connector_id] = _as(EvseConnector, row)
         of_running = select(transactions.c.client_id, transactions.c.connector_id, transactions.c.transaction_id).where(
             transactions.c.status == _ACTIVE, transactions.c.client_id.in_(known)
         )

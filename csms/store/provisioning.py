@@ -13,6 +13,7 @@ from csms.store.tables import (
     deviations,
     messages,
     queued_commands,
+    station_tariffs,
     tariffs,
     wanted_configuration,
 )
@@ -37,6 +38,6 @@ def delete_charge_point(connection: Connection, client_id: str) -> bool:
     """
     wanted = wanted_configuration
     connection.execute(delete(wanted).where(wanted.c.scope == "chargepoint", wanted.c.name == client_id))
-    for table in (connectors, configuration, deviations, messages, queued_commands):
+    for table in (connectors, configuration, deviations, messages, queued_commands, station_tariffs):
         connection.execute(delete(table).where(table.c.client_id == client_id))
     return connection.execute(delete(charge_points).where(charge_points.c.client_id == client_id)).rowcount > 0

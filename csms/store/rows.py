@@ -25,6 +25,7 @@ from csms.ledger.state import (
     Reading,
     Record,
     Reservation,
+    StationTariff,
     Transaction,
 )
 from csms.store import tables
@@ -140,6 +141,7 @@ class Statements:
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
             Fact: bulk_upsert(tables.facts, Fact),
+            StationTariff: bulk_upsert(tables.station_tariffs, StationTariff),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -189,6 +191,8 @@ def _key(change: Change) -> object:
         return change.client_id, change.key
     if isinstance(change, Fact):
         return change.client_id, change.kind, change.key
+    if isinstance(change, StationTariff):
+        return change.client_id, change.evse_id, change.tariff_id
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
 
 

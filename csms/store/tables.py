@@ -48,6 +48,8 @@ charge_points = Table(
     Column("version", String(20)),
     Column("connected_since", UtcTime),
     Column("disconnected_at", UtcTime),
+    Column("local_list_version", BigInteger),
+    Column("local_list_seen_at", UtcTime),
 )
 
 event_sequences = Table(
@@ -199,6 +201,19 @@ tariffs = Table(
     Column("time_rate", Exact, nullable=False),
     Column("session_fee", Exact, nullable=False),
 )
+
+station_tariffs = Table(
+    "station_tariffs",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("evse_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tariff_id", String(60), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("valid_from", UtcTime),
+    Column("is_installed", Boolean, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+)
+"""Which tariffs charge points have (OCPP 2.1), as far as their answers told."""
 
 reservations = Table(
     "reservations",

@@ -79,7 +79,7 @@ def _session(row: Any) -> TagSession:
     energy_wh = row.energy_wh or ZERO
     meter: EnergyMeter | None = row.meter
     if meter is not None:
-        energy_wh = meter.energy_wh if meter.latest_wh is not None else meter.intervals_wh or ZERO
+        energy_wh = meter.so_far_wh
     return TagSession(row.client_id, row.transaction_id, row.start_time, row.stop_time, energy_wh)
 
 

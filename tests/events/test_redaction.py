@@ -52,6 +52,10 @@ def variable(name: str, **members: Any) -> dict[str, Any]:
         ("GetDiagnostics", {"location": f"ftp://user:{SECRET}/{SECRET}@host/dir"}),
         ("UpdateFirmware", {"location": f"https://host/f.bin?x=1&sig={SECRET}&sv=2"}),
         ("GetLog", {"log": {"remoteLocation": f"https://host/?access_token={SECRET}"}}),
+        ("Authorize", {"idToken": {"idToken": SECRET, "type": "KeyCode"}}),
+        ("Authorize", {"idToken": {"idToken": SECRET, "type": "keycode"}}),
+        ("TransactionEvent", {"idToken": {"type": "KeyCode", "idToken": SECRET}}),
+        ("SendLocalList", {"localAuthorizationList": [{"idToken": {"idToken": SECRET, "type": "KeyCode"}}]}),
     ],
 )
 def test_secrets_are_blanked_in_either_spelling(action: str, payload: dict[str, Any]) -> None:

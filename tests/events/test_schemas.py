@@ -66,17 +66,24 @@ def test_every_payload_has_a_schema_and_a_topic() -> None:
     assert set(topics.FAMILIES) == payloads
 
 
+OF_STATION = {"evseId", "stationConnectorId", "stationTransactionId"}
+"""What only OCPP 2.x tells."""
+
+
 @pytest.mark.parametrize(
     ("name", "structure", "optional"),
     [
-        ("started", business.Started, {"currentMeter"}),
-        ("completed", business.Completed, {"currentMeter", "signedData"}),
-        ("session_cost", business.SessionCost, set()),
-        ("meter_reading", business.MeterReading, {"transactionId", "currentPower", "totalEnergy"}),
+        ("started", business.Started, {"currentMeter", *OF_STATION}),
+        ("completed", business.Completed, {"currentMeter", "signedData", *OF_STATION}),
+        ("session_cost", business.SessionCost, OF_STATION),
+        ("meter_reading", business.MeterReading, {"transactionId", "currentPower", "totalEnergy", *OF_STATION}),
         (
             "status_changed",
             business.StatusChanged,
-            {"previousStatus", "transactionId", "errorCode", "info", "vendorId", "vendorErrorCode"},
+            {
+                *("previousStatus", "transactionId", "errorCode", "info", "vendorId", "vendorErrorCode"),
+                *(*OF_STATION, "stationStatus"),
+            },
         ),
     ],
 )

@@ -9,12 +9,14 @@ import orjson
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
+from csms.chargepoint.dispatch import Dispatcher
+from csms.handlers.families import handlers
 from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
 from csms.ocppj import frames
 from csms.ocppj.schemas import Schemas
 from csms.ocppj.versions import V16
-from tests.fakes import GATEWAY, NOW, EventIds, FakeLedger, dispatcher_of, state_of
+from tests.fakes import GATEWAY, NOW, EventIds, FakeLedger, state_of
 
 SCHEMAS = Schemas(V16)
 START = {"connectorId": 1, "idTag": "TAG1", "meterStart": 1000, "timestamp": "2026-03-01T11:00:00Z"}
@@ -75,13 +77,16 @@ class Station:
     state: object = None
     dispatcher: object = None
     authority: object = None
+    version: object = V16
+    contracts: object = None
     _ids: object = field(factory=EventIds)
     _sent: int = 0
 
     def __attrs_post_init__(self):
         if self.state is None:
             self.state = state_of(self.client_id, registration=self.registration)
-        self.dispatcher = dispatcher_of(self.ledger, self.policy, self.authority)
+        answering = handlers(self.version, self.ledger, self.policy, self.authority, self.contracts)
+        self.dispatcher = Dispatcher.of(self.version, answering)
 
     def ask(self, action, payload, mode="tolerant"):
         """Send a CALL; a CALLRESULT is checked against the schema of the specification."""
@@ -96,7 +101,7 @@ class Station:
         self._sent += 1
         self.now += timedelta(seconds=1)
         text = json.dumps([2, str(self._sent), action, payload]).encode()
-        call = frames.decode(text, V16)
+        call = frames.decode(text, self.version)
         request = Request(self.state, Context(self.now, call.message_id, GATEWAY, self._ids), call.payload, [])
         waiting = Waiting()
         outcome = self.dispatcher.dispatch(call, request, mode)
@@ -110,7 +115,7 @@ class Station:
         frame = orjson.loads(outcome.text)
         assert frame[1] == call.message_id
         if frame[0] == frames.CALLRESULT:
-            SCHEMAS.check_response(call.action, frame[2], "strict")
+            self.dispatcher.schemas.check_response(call.action, frame[2], "strict")
         if outcome.decision is not None:
             self.ledger.commit(outcome.decision)
             self.ledger.commit_all()

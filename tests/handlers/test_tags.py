@@ -281,4 +281,4 @@ def test_a_tag_that_starts_nothing_yet_is_judged_by_the_same_rule():
     done = []
     for tag, client_id in (("A", "CP1"), ("A", "CP2"), ("X", "CP1")):
         tags.judge(tag, client_id, NOW).addCallback(done.append)
-    assert [info.status for info in done] == ["Invalid", "Accepted", "Blocked"]
+    assert [info.status for info in done] == ["NotAtThisLocation", "Accepted", "Blocked"]

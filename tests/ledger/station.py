@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, TypeVar
 
+from msgspec import structs
 from msgspec.structs import replace
 
 from csms.events.business import BusinessEvent
@@ -19,7 +20,15 @@ from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision
 from csms.ledger.metering import MeterValue, Sample, meter_value
 from csms.ledger.readings import Known
-from csms.ledger.state import ChargePoint, ChargePointState, MeterProgress, Reading, Record, Transaction
+from csms.ledger.state import (
+    ChargePoint,
+    ChargePointState,
+    EventProgress,
+    MeterProgress,
+    Reading,
+    Record,
+    Transaction,
+)
 from tests.events import published
 
 Answer = TypeVar("Answer")
@@ -55,6 +64,7 @@ class Station:
         self.transactions: dict[int, Transaction] = {}
         self.readings: list[Reading] = []
         self.records: list[Record] = []
+        self._progress: dict[int, dict[str, Any]] = {}
         self._ids = count(1)
         self._messages = count(1)
         self._random = count(1)
@@ -202,10 +212,15 @@ class Station:
 
     def _write(self, change: object) -> None:
         if isinstance(change, Transaction):
-            self.transactions[change.transaction_id] = change
-        elif isinstance(change, MeterProgress):
+            # As in the store: while a transaction runs, what its progress says stands over its own row.
+            progress = self._progress.get(change.transaction_id, {}) if change.status == "active" else {}
+            self.transactions[change.transaction_id] = replace(change, **progress)
+        elif isinstance(change, MeterProgress | EventProgress):
+            told = {name: value for name, value in structs.asdict(change).items() if name != "transaction_id"}
+            progress = self._progress.setdefault(change.transaction_id, {})
+            progress.update(told)
             running = self.transactions[change.transaction_id]
-            self.transactions[change.transaction_id] = replace(running, meter=change.meter, signed=change.signed)
+            self.transactions[change.transaction_id] = replace(running, **progress)
         elif isinstance(change, Reading):
             self.readings.append(change)
         elif isinstance(change, Record):

@@ -150,14 +150,13 @@ class TestAuthority:
 
 
 class TestChargePoints:
-    def test_a_tag_is_invalid_where_it_may_not_be_used(self) -> None:
-        """OCPP 1.6 has no NotAtThisLocation."""
+    def test_a_tag_may_not_be_used_elsewhere(self) -> None:
         assert judged(tag_of(charge_points=("CP2", "CP1"))) == "Accepted"
-        assert judged(tag_of(charge_points=("CP2", "cp1"))) == "Invalid"
+        assert judged(tag_of(charge_points=("CP2", "cp1"))) == "NotAtThisLocation"
 
-    def test_a_budget_that_is_used_up_is_never_reported_as_invalid(self) -> None:
+    def test_a_budget_that_is_used_up_goes_first(self) -> None:
         tag = tag_of(charge_points=("CP2",), budget_kwh=Decimal(0), budget_period="day")
-        assert judged(tag) == "Blocked"
+        assert judged(tag) == "NoCredit"
 
 
 class TestConcurrentTransactions:
@@ -205,16 +204,51 @@ class TestConcurrentTransactions:
         assert status == ("Accepted" if running < most else "ConcurrentTx")
 
 
+class TestTokenType:
+    """Tokens are equal where their types are (OCPP 2.1 C01.FR.25)."""
+
+    @pytest.mark.parametrize(
+        ("entered", "shown", "same"),
+        [
+            (None, "ISO14443", True),
+            ("RFID", "ISO14443", True),
+            ("ISO14443", "ISO14443", True),
+            ("iso14443", "ISO14443", True),
+            ("ISO14443", None, True),
+            ("ISO14443", "ISO15693", False),
+            ("eMAID", "Central", False),
+            ("KeyCode", "vendor's own", False),
+        ],
+        ids=["none", "not OCPP's", "the same", "other case", "1.6", "another", "a contract", "a vendor's"],
+    )
+    @pytest.mark.parametrize("unknown", ["Accepted", "Blocked", "Invalid", "Unknown"])
+    def test_one_of_another_type_is_another_token(
+        self, entered: str | None, shown: str | None, same: bool, unknown: TagStatus
+    ) -> None:
+        """It is never accepted for having the name of a tag that may charge."""
+        use = Use(client_id="CP1", now=NOW, type=shown)
+        told = authorize(TagFacts(tag=tag_of(type=entered, parent_id_tag="GROUP")), use, unknown)
+        refused = TagInfo("Invalid" if unknown == "Accepted" else unknown)
+        assert told == (TagInfo("Accepted", None, "GROUP") if same else refused)
+
+    @pytest.mark.parametrize(
+        ("tag", "status"),
+        [(tag_of("Blocked", type="eMAID"), "Blocked"), (tag_of(expiry_date=NOW, type="eMAID"), "Expired")],
+    )
+    def test_blocked_and_expired_are_told_under_any_type(self, tag: IdTag, status: TagStatus) -> None:
+        assert judged(tag, Use(client_id="CP1", now=NOW, type="Local")) == status
+
+
 class TestBudget:
     @pytest.mark.parametrize(
         ("sessions", "status"),
         [
             ([], "Accepted"),
             ([ran(9_999)], "Accepted"),
-            ([ran(10_000)], "Blocked"),
-            ([ran(4_000, stop=NOW), ran(6_000)], "Blocked"),
+            ([ran(10_000)], "NoCredit"),
+            ([ran(4_000, stop=NOW), ran(6_000)], "NoCredit"),
             ([ran(10_001, NOW - 13 * HOUR, NOW - 12 * HOUR)], "Accepted"),
-            ([ran(13_000, NOW - 13 * HOUR)], "Blocked"),
+            ([ran(13_000, NOW - 13 * HOUR)], "NoCredit"),
             ([ran(10_000, NOW - 13 * HOUR)], "Accepted"),
         ],
         ids=["nothing", "less", "used up", "by several", "yesterday", "since yesterday", "since yesterday, less today"],
@@ -223,6 +257,17 @@ class TestBudget:
         tag = tag_of(budget_kwh=Decimal(10), budget_period="day")
         for use in (SHOWN, start_of(7)):
             assert judged(tag, use, sessions=tuple(sessions)) == status
+
+    @pytest.mark.parametrize(
+        ("sessions", "left"), [([], 10_000), ([ran(4_000), ran(500, stop=NOW)], 5_500), ([ran(99_000)], 0)]
+    )
+    def test_what_is_left_is_told(self, sessions: list[TagSession], left: int) -> None:
+        facts = TagFacts(tag=tag_of(budget_kwh=Decimal(10), budget_period="day"), sessions=tuple(sessions))
+        assert authorize(facts, SHOWN, "Invalid").budget_left_wh == left
+
+    def test_of_a_tag_without_a_budget_nothing_is_left(self) -> None:
+        tag = tag_of(max_transactions=1)
+        assert authorize(TagFacts(tag=tag, sessions=(ran(5),)), SHOWN, "Invalid").budget_left_wh is None
 
     @pytest.mark.parametrize(
         ("period", "now", "start"),
@@ -269,11 +314,11 @@ class TestStopping:
     @pytest.mark.parametrize(
         ("running", "status"),
         [
-            ([], "Blocked"),
+            ([], "NoCredit"),
             ([("TAG", None)], "Accepted"),
             ([("tag", "GROUP")], "Accepted"),
-            ([("OTHER", None)], "Blocked"),
-            ([("OTHER", "ELSE")], "Blocked"),
+            ([("OTHER", None)], "NoCredit"),
+            ([("OTHER", "ELSE")], "NoCredit"),
             ([("OTHER", "group")], "Accepted"),
             ([("GROUP", None)], "Accepted"),
             ([("OTHER", "ELSE"), ("THIRD", "GROUP")], "Accepted"),
@@ -282,11 +327,11 @@ class TestStopping:
     def test_a_used_up_budget_locks_nobody_in(self, running: list[tuple[str, str | None]], status: TagStatus) -> None:
         tag = tag_of(parent_id_tag="GROUP", budget_kwh=Decimal(0), budget_period="day")
         assert judged(tag, running_here=tuple(running)) == status
-        assert judged(tag, start_of(7), running_here=tuple(running)) == "Blocked"
+        assert judged(tag, start_of(7), running_here=tuple(running)) == "NoCredit"
 
     def test_a_tag_without_a_group_is_not_in_one_with_others(self) -> None:
         tag = tag_of(charge_points=("CP9",))
-        assert judged(tag, running_here=(("OTHER", None), ("THIRD", None))) == "Invalid"
+        assert judged(tag, running_here=(("OTHER", None), ("THIRD", None))) == "NotAtThisLocation"
 
     @pytest.mark.parametrize("tag", [tag_of("Blocked"), tag_of(expiry_date=NOW)])
     def test_a_blocked_or_expired_tag_stays_so(self, tag: IdTag) -> None:

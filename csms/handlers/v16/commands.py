@@ -5,7 +5,7 @@ from __future__ import annotations
 from ocpp.v16.enums import Action
 
 from csms.handlers.command_set import CommandSet
-from csms.handlers.v16 import configuration, kept, reservation
+from csms.handlers.v16 import configuration, kept, local_list, reservation
 
 COMMANDS = CommandSet(
     actions=frozenset(
@@ -43,7 +43,7 @@ COMMANDS = CommandSet(
         **configuration.LEARNERS,
         **kept.CORE,
         **kept.FIRMWARE,
-        **kept.LOCAL_LIST,
+        **local_list.LEARNERS,
         **kept.SMART_CHARGING,
         **reservation.LEARNERS,
     },

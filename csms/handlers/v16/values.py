@@ -10,7 +10,7 @@ from ocpp.exceptions import PropertyConstraintViolationError
 
 from csms.handlers.request import Request
 from csms.handlers.wire import wire_time
-from csms.ledger.authorization import TagInfo
+from csms.ledger.authorization import TagInfo, TagStatus
 from csms.ledger.transactions import UNKNOWN_METER
 
 _LARGEST_METER_WH = 10**13
@@ -18,6 +18,8 @@ _LARGEST_TRANSACTION_ID = 2**31 - 1
 _LARGEST_CONNECTOR_ID = 2**31 - 1
 _MOST_CONNECTORS = 256
 _LONGEST_ID_TAG = 20
+_STATUSES: dict[TagStatus, str] = {"NoCredit": "Blocked", "NotAtThisLocation": "Invalid", "Unknown": "Invalid"}
+"""What comes nearest to words that 1.6 does not have (§7.2)."""
 
 
 def meter_wh(request: Request, value: float) -> Decimal:
@@ -63,7 +65,7 @@ def id_tag_info(info: TagInfo) -> dict[str, Any]:
     """Return the idTagInfo of an answer (OCPP 1.6 §7.27); a parent that is longer than an idTag of 1.6 cannot be told."""
     parent = info.parent_id_tag
     return {
-        "status": info.status,
+        "status": _STATUSES.get(info.status, info.status),
         "expiry_date": wire_time(info.expiry_date) if info.expiry_date is not None else None,
         "parent_id_tag": parent if parent is not None and len(parent) <= _LONGEST_ID_TAG else None,
     }

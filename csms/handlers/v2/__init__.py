@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from csms.handlers.contracts import Contracts
 from csms.handlers.request import Policy, Reads
 from csms.handlers.tags import Authority
 from csms.handlers.v2.authorization import Authorization
@@ -31,10 +32,12 @@ from csms.handlers.v2.transactions import Transactions
 __all__ = ["COMMANDS_21", "COMMANDS_201", "handlers"]
 
 
-def handlers(reads: Reads, policy: Policy, authority: Authority | None, *, is_21: bool) -> Sequence[object]:
+def handlers(
+    reads: Reads, policy: Policy, authority: Authority | None, contracts: Contracts | None = None, *, is_21: bool
+) -> Sequence[object]:
     """Return the objects whose methods answer the CALLs of stations."""
     shared: list[object] = [
-        Authorization(reads, policy, authority),
+        Authorization(reads, policy, authority, contracts, is_21=is_21),
         Availability(),
         Certificates(),
         DataTransfer(),
@@ -42,12 +45,12 @@ def handlers(reads: Reads, policy: Policy, authority: Authority | None, *, is_21
         Diagnostics(),
         Display(),
         Firmware(),
-        Metering(),
+        Metering(reads),
         Provisioning(policy),
         Reservation(),
         Security(),
         SmartCharging(is_21=is_21),
-        Transactions(reads, policy, authority),
+        Transactions(reads, policy, authority, is_21=is_21),
     ]
     only_21: list[object] = [
         BatterySwap(),

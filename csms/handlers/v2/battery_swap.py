@@ -10,7 +10,7 @@ from ocpp.v21.enums import Action
 
 from csms.events.notices import BatterySwapped, SwappedBattery
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import given, tell, whole
+from csms.handlers.v2.telling import given, tell
 from csms.ledger.decision import Draft
 from csms.ledger.notices import where
 
@@ -43,7 +43,7 @@ class BatterySwap:
                 for battery in battery_data
             ]
             return BatterySwapped(
-                request_id=whole(request_id), event=event_type, id_tag=id_token["id_token"], batteries=batteries
+                request_id=int(request_id), event=event_type, id_tag=id_token["id_token"], batteries=batteries
             )
 
         return Reply(call_result.BatterySwap(), tell(request, Action.battery_swap, make))

@@ -7,7 +7,7 @@ from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import CommandSet, Learner, Payload
 from csms.handlers.kept import kept
-from csms.handlers.v2 import dynamic_schedules, periodic_streams, reservation
+from csms.handlers.v2 import dynamic_schedules, local_list, periodic_streams, reservation, station_tariffs
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -85,7 +85,6 @@ _KEPT_201 = (
     Action.get_log,
     Action.install_certificate,
     Action.publish_firmware,
-    Action.send_local_list,
     Action.set_charging_profile,
     Action.set_display_message,
     Action.unpublish_firmware,
@@ -109,6 +108,7 @@ _LEARNERS_201: dict[str, Learner] = {
         action.value: kept(action.value, only_if_accepted=True)
         for action in (Action.request_start_transaction, Action.request_stop_transaction)
     },
+    **local_list.LEARNERS,
     **reservation.LEARNERS,
 }
 _LEARNERS_21: dict[str, Learner] = {
@@ -116,6 +116,7 @@ _LEARNERS_21: dict[str, Learner] = {
     **{action.value: kept(action.value) for action in _KEPT_21},
     **dynamic_schedules.LEARNERS,
     **periodic_streams.LEARNERS,
+    **station_tariffs.LEARNERS,
 }
 # B02.FR.05
 _NOT_WHILE_PENDING = frozenset({Action.request_start_transaction.value, Action.request_stop_transaction.value})

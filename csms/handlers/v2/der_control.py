@@ -10,7 +10,7 @@ from ocpp.v21.enums import Action
 
 from csms.events.notices import DerAlarm, DerControlChanged, DerControlsReported
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import given, tell, whole
+from csms.handlers.v2.telling import given, tell, truth
 from csms.handlers.wire import instant
 from csms.ledger.decision import Draft
 from csms.ledger.reports import collect
@@ -24,12 +24,11 @@ class DerControl:
     @on(Action.notify_der_alarm)
     def on_notify_der_alarm(self, request: Request, control_type: str, timestamp: str, **members: Any) -> Reply:
         """Answer NotifyDERAlarm (R04)."""
-        ended = members.get("alarm_ended")
         notice = DerAlarm(
             control_type=control_type,
             timestamp=instant(request, timestamp).at,
             grid_event_fault=given(members.get("grid_event_fault")),
-            alarm_ended=given(None if ended is None else bool(ended)),
+            alarm_ended=given(truth(members.get("alarm_ended"))),
             extra_info=given(members.get("extra_info")),
         )
         return Reply(call_result.NotifyDERAlarm(), tell(request, Action.notify_der_alarm, lambda _draft: notice))
@@ -51,7 +50,7 @@ class DerControl:
     @on(Action.report_der_control)
     def on_report_der_control(self, request: Request, request_id: int, **members: Any) -> Reply:
         """Answer ReportDERControl (R04): published when the last part is there."""
-        number = whole(request_id)
+        number = int(request_id)
 
         def make(draft: Draft) -> DerControlsReported | None:
             controls = [

@@ -10,7 +10,7 @@ from ocpp.v201.enums import Action
 
 from csms.events.notices import CustomerInformationReported
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import tell, whole
+from csms.handlers.v2.telling import tell
 from csms.ledger import chargepoints
 from csms.ledger.decision import Draft
 from csms.ledger.reports import collect
@@ -35,11 +35,11 @@ class Diagnostics:
     @on(Action.notify_customer_information)
     def on_notify_customer_information(self, request: Request, request_id: int, seq_no: int, **members: Any) -> Reply:
         """Answer NotifyCustomerInformation (N09): kept, and told of without its content when the last part is there."""
-        number = whole(request_id)
+        number = int(request_id)
 
         def make(draft: Draft) -> CustomerInformationReported | None:
             action, more = Action.notify_customer_information, bool(members.get("tbc"))
-            report = collect(draft, action, number, [whole(seq_no)], more=more)
+            report = collect(draft, action, number, [int(seq_no)], more=more)
             if report is None:
                 return None
             parts = sorted(report.items)

@@ -10,7 +10,7 @@ from ocpp.v201.enums import Action
 
 from csms.events.notices import DisplayMessagesReported
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import tell, whole
+from csms.handlers.v2.telling import tell
 from csms.ledger.decision import Draft
 from csms.ledger.reports import collect
 
@@ -21,7 +21,7 @@ class Display:
     @on(Action.notify_display_messages)
     def on_notify_display_messages(self, request: Request, request_id: int, **members: Any) -> Reply:
         """Answer NotifyDisplayMessages (O03): published when the last part is there."""
-        number = whole(request_id)
+        number = int(request_id)
 
         def make(draft: Draft) -> DisplayMessagesReported | None:
             messages = request.payload.get("messageInfo", [])

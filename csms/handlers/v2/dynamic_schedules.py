@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from csms.events.notices import DynamicSchedulePulled, PriorityChargingChanged
 from csms.handlers.command_set import Learner, Payload, learner
 from csms.handlers.request import Reads, Reply, Request
-from csms.handlers.v2.values import given, tell, whole
+from csms.handlers.v2.telling import given, tell
 from csms.ledger import facts
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.notices import transaction_of
@@ -35,7 +35,7 @@ class DynamicSchedules:
         self, request: Request, charging_profile_id: int, **_members: Any
     ) -> Deferred[Reply]:
         """Answer PullDynamicScheduleUpdate (K28.FR.07, FR.12) with what an operator last sent for the profile."""
-        number = whole(charging_profile_id)
+        number = int(charging_profile_id)
 
         def answer(update: Payload | None) -> Reply:
             status = "Accepted" if update is not None else "Rejected"

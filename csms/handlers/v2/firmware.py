@@ -10,7 +10,8 @@ from ocpp.v201.enums import Action
 
 from csms.events.notices import FirmwarePublished
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import given, tell, whole
+from csms.handlers.v2.telling import given, tell
+from csms.handlers.v2.values import whole
 from csms.ledger import chargepoints
 
 
@@ -36,7 +37,7 @@ class Firmware:
         request_id = members.get("request_id")
         notice = FirmwarePublished(
             status=status,
-            request_id=given(None if request_id is None else whole(request_id)),
+            request_id=given(whole(request_id)),
             locations=given(members.get("location")),
         )
         decision = tell(request, Action.publish_firmware_status_notification, lambda _draft: notice)

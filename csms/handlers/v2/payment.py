@@ -10,7 +10,7 @@ from ocpp.v21.enums import Action
 
 from csms.events.notices import Settlement, VatNumberAsked
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import given, tell
+from csms.handlers.v2.telling import given, tell
 from csms.handlers.wire import instant
 from csms.ledger.decision import Draft
 from csms.ledger.notices import transaction_of, where

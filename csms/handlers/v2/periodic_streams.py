@@ -10,7 +10,6 @@ from ocpp.v21.enums import Action
 
 from csms.handlers.command_set import Learner, Payload, learner
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import whole
 from csms.handlers.wire import instant
 from csms.ledger import streams
 from csms.ledger.decision import Context, Decision
@@ -29,8 +28,8 @@ class PeriodicStreams:
         decision = streams.open_stream(
             request.state,
             request.context,
-            stream_id=whole(constant_stream_data["id"]),
-            monitor_id=whole(constant_stream_data["variable_monitoring_id"]),
+            stream_id=int(constant_stream_data["id"]),
+            monitor_id=int(constant_stream_data["variable_monitoring_id"]),
             interval=params.get("interval"),
             values=params.get("values"),
             body=request.payload,
@@ -40,7 +39,7 @@ class PeriodicStreams:
     @on(Action.close_periodic_event_stream)
     def on_close_periodic_event_stream(self, request: Request, **members: Any) -> Reply:
         """Answer ClosePeriodicEventStream (N13)."""
-        number = whole(members["id"])
+        number = int(members["id"])
         decision = streams.close_stream(request.state, request.context, stream_id=number, body=request.payload)
         return Reply(call_result.ClosePeriodicEventStream(), decision)
 
@@ -52,8 +51,8 @@ class PeriodicStreams:
         decision = streams.data(
             request.state,
             request.context,
-            stream_id=whole(members["id"]),
-            pending=whole(members["pending"]),
+            stream_id=int(members["id"]),
+            pending=int(members["pending"]),
             base=instant(request, basetime),
             values=[(element["t"], element["v"]) for element in data],
             body=request.payload,

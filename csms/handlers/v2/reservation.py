@@ -10,7 +10,6 @@ from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import Learner, Payload, learner
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import whole
 from csms.handlers.wire import own_time
 from csms.ledger import evses, reservations
 from csms.ledger.decision import Context, Decision, Draft
@@ -28,7 +27,7 @@ class Reservation:
         decision = reservations.update(
             request.state,
             request.context,
-            reservation_id=whole(reservation_id),
+            reservation_id=int(reservation_id),
             word=reservation_update_status,
             body=request.payload,
         )

@@ -16,7 +16,8 @@ from csms.events.notices import (
     ReportedProfile,
 )
 from csms.handlers.request import Reply, Request
-from csms.handlers.v2.values import given, tell, whole
+from csms.handlers.v2.telling import given, tell, truth
+from csms.handlers.v2.values import whole
 from csms.handlers.wire import instant
 from csms.ledger.decision import Draft
 from csms.ledger.notices import running_at, where
@@ -38,8 +39,8 @@ class SmartCharging:
             return ChargingLimitChanged(
                 status="active",
                 source=charging_limit["charging_limit_source"],
-                is_grid_critical=given(_truth(charging_limit.get("is_grid_critical"))),
-                is_local_generation=given(_truth(charging_limit.get("is_local_generation"))),
+                is_grid_critical=given(truth(charging_limit.get("is_grid_critical"))),
+                is_local_generation=given(truth(charging_limit.get("is_local_generation"))),
                 schedules=given(request.payload.get("chargingSchedule")),
                 **where(draft, members.get("evse_id")),
             )
@@ -61,7 +62,7 @@ class SmartCharging:
         self, request: Request, request_id: int, evse_id: int, charging_limit_source: str, **members: Any
     ) -> Reply:
         """Answer ReportChargingProfiles (K09): published when the last part is there."""
-        number = whole(request_id)
+        number = int(request_id)
 
         def make(draft: Draft) -> ChargingProfilesReported | None:
             place = where(draft, evse_id)
@@ -90,7 +91,7 @@ class SmartCharging:
                 needs=request.payload["chargingNeeds"],
                 answer=self._needs_answer,
                 transaction_id=running_at(draft, evse_id),
-                max_schedule_tuples=given(None if most is None else whole(most)),
+                max_schedule_tuples=given(whole(most)),
                 **where(draft, evse_id),
             )
 
@@ -107,15 +108,10 @@ class SmartCharging:
                 time_base=instant(request, time_base).at,
                 schedule=request.payload["chargingSchedule"],
                 transaction_id=running_at(draft, evse_id),
-                selected_charging_schedule_id=given(None if selected is None else whole(selected)),
-                power_tolerance_acceptance=given(_truth(members.get("power_tolerance_acceptance"))),
+                selected_charging_schedule_id=given(whole(selected)),
+                power_tolerance_acceptance=given(truth(members.get("power_tolerance_acceptance"))),
                 **where(draft, evse_id),
             )
 
         decision = tell(request, Action.notify_ev_charging_schedule, make)
         return Reply(call_result.NotifyEVChargingSchedule(status="Accepted"), decision)
-
-
-def _truth(value: Any) -> bool | None:
-    """Return a truth value; tolerant validation lets 0 and 1 pass."""
-    return None if value is None else bool(value)

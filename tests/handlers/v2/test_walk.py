@@ -38,6 +38,11 @@ incoming = pytest.mark.parametrize(("name", "action"), INCOMING)
 outgoing = pytest.mark.parametrize(("name", "action"), OUTGOING)
 
 
+def is_right(answer):
+    """Tell whether an instance that fits was answered as it may be: an EVSE 2**63 fits the schema, and there is none."""
+    return answer.frame[0] == 3 or answer.code == "PropertyConstraintViolation"
+
+
 def instances(version, message, number=INSTANCES):
     schema = schema_of(version, message)
     for seed in range(number):
@@ -59,9 +64,10 @@ def test_every_request_is_handled_or_can_be_sent(name, number):
 @incoming
 def test_any_instance_is_answered(name, action, logged):
     station = Station(VERSIONS[name])
-    for payload in instances(station.version, action):
-        answer = station.ask(action, payload, "strict")
-        assert answer.frame[0] == 3, (answer.frame, payload)
+    answers = [(station.ask(action, payload, "strict"), payload) for payload in instances(station.version, action)]
+    for answer, payload in answers:
+        assert is_right(answer), (answer.frame, payload)
+    assert any(answer.frame[0] == 3 for answer, _ in answers)
     assert not logged.failures
 
 
@@ -75,7 +81,7 @@ def test_a_long_life_with_every_message_in_any_order(name, logged):
         action = random.choice(actions)
         payload = instance(schema_of(version, action), random)
         answer = station.ask(action, payload)
-        assert answer.frame[0] == 3, (answer.frame, payload)
+        assert is_right(answer), (answer.frame, payload)
     assert not logged.failures
 
 
@@ -113,7 +119,8 @@ def test_a_further_member_is_a_format_violation_in_strict_mode_and_a_deviation_e
         bad = with_a_further_member(payload, schema, Random(seed))
         assert station.ask(action, bad, "strict").code == "FormatViolation", bad
         answer = station.ask(action, bad)
-        assert (answer.frame[0], len(answer.deviations) >= 1) == (3, True), (answer.frame, bad)
+        assert is_right(answer), (answer.frame, bad)
+        assert answer.deviations
     assert not logged.failures
 
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from csms.store.columns import UtcTime, Utf8
 
-revision = "0004_facts"
-down_revision = "0003_evses"
+revision = "0005_facts"
+down_revision = "0004_authorization"
 
 
 def upgrade() -> None:

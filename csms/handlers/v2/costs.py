@@ -1,0 +1,34 @@
+"""What a driver is told of costs, and what a prepaid driver may take (OCPP 2.x I02, I03, E16)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from csms.events.payload import Number
+from csms.handlers.request import Policy
+from csms.ledger.authorization import TagInfo
+from csms.ledger.cost import running_cost
+from csms.ledger.numbers import number
+from csms.ledger.state import ChargePointState, Transaction
+
+
+def total_cost(state: ChargePointState, policy: Policy, transaction: Transaction, at: datetime) -> Number | None:
+    """Return the totalCost of an answer about a transaction: the final one, or the one so far where that is wanted.
+
+    Nothing is told where sessions are free because nobody has entered a price; of a tariff that the charge point has itself
+    0 is told, too (I03.FR.04).
+    """
+    tariff = state.tariff or policy.tariff
+    if state.tariff is None and tariff.pricing_model == "free":
+        return None
+    if transaction.status != "active":
+        return number(transaction.cost) if transaction.cost is not None else None
+    return number(running_cost(transaction, tariff, at).total) if policy.tells_running_cost else None
+
+
+def transaction_limit(info: TagInfo | None) -> dict[str, Any] | None:
+    """Return the transactionLimit of an answer to the start of a transaction (OCPP 2.1 E16.FR.02): what the budget leaves."""
+    if info is None or info.budget_left_wh is None:
+        return None
+    return {"max_energy": number(info.budget_left_wh)}
