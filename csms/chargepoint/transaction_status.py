@@ -1,4 +1,4 @@
-"""After a reconnection: does a station of OCPP 2.x still have the transactions that run here (E14)?
+"""After a reconnection a station of OCPP 2.x is asked whether it still has the transactions that run here (E14).
 
 Only where the operator's settings ask for it. What the answer means is learnt as from an operator's own question.
 """

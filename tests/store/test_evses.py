@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest_twisted
 from msgspec.structs import replace
 
-from csms.ledger import energy, evses
+from csms.ledger import chargepoints, clock, connectors, energy, evses
 from csms.ledger.decision import Decision, Draft
 from csms.ledger.state import EventProgress, EventTrail
-from csms.store import queries
+from csms.store import event_log, listings, queries
 from tests.store import decisions
 from tests.store.decisions import NOW
 
@@ -80,3 +81,28 @@ async def test_an_event_moves_meter_and_trail_on_while_the_transaction_runs(stor
     ended = replace(found, status="completed", stop_time=NOW, trail=replace(trail, ended=8))
     await store.commit(Decision(None, began.state, (ended,)))
     assert (await store.read(queries.station_transaction, "CP1", "A", ()))[0] == ended
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_true_now_has_the_stations_names_but_not_where_it_speaks_1_6(store):
+    for version, names in (("2.0.1", {"evseId": 2, "stationConnectorId": 1}), ("1.6", {})):
+        state = replace(decisions.new_state(version), evses={})
+        connected = chargepoints.connect(state, decisions.context(), version=version, remote_address=None)
+        await store.commit(connected)
+        placed = _placed(connected.state, (2, 1))
+        await store.commit(placed)
+        told = connectors.station_status(
+            placed.state,
+            decisions.context(),
+            evse_id=2,
+            station_connector_id=1,
+            status="Occupied",
+            instant=clock.judge(None, NOW),
+        )
+        await store.commit(told)
+        (now,) = await store.read(event_log.states_now, [version], NOW)
+        (connector,) = msgspec.to_builtins(now)["connectors"]
+        word = {"stationStatus": "Occupied"} if names else {}
+        assert connector == {"connectorId": 2, "status": "Preparing", "errorCode": "NoError", **names, **word}
+        known = await store.read(listings.charge_point, version)
+        assert list(known.evses) == ([2] if names else [])
