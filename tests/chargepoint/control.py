@@ -10,9 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
-from csms.handlers.v16.commands import COMMANDS
+from csms.handlers.families import COMMAND_SETS, handlers
+from csms.handlers.request import Policy
 from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.frames import Call
@@ -23,6 +25,7 @@ from csms.simulator.station import Station
 from tests.fakes import FakeLedger, FakeTransport, shared_of
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
+BOOT_2X = {"reason": "PowerUp", "chargingStation": {"vendorName": "Acme", "model": "One"}}
 
 
 class Idle:
@@ -103,10 +106,15 @@ class Control:
     operations: Operations = None
     published: list = field(factory=list)
     results: list = field(factory=list)
+    version: object = V16
+    members: dict = field(factory=dict)
 
     def __attrs_post_init__(self):
         self.ledger = self.ledger or FakeLedger(self.clock.callLater)
-        self.shared = shared_of(self.ledger, self.clock, publish_protocol_event=self.published.append)
+        if self.version is not V16:
+            dispatcher = Dispatcher.of(self.version, handlers(self.version, self.ledger, Policy()))
+            self.members = {"dispatchers": {self.version: dispatcher}, **self.members}
+        self.shared = shared_of(self.ledger, self.clock, publish_protocol_event=self.published.append, **self.members)
         self.restart()
 
     def restart(self):
@@ -115,7 +123,7 @@ class Control:
         self.shared.on_ready.clear()
         self.shared.on_booted.clear()
         ids = count(1)
-        self.operations = Operations.of(self.shared, self.registry, {V16: COMMANDS}, lambda: f"m{next(ids)}", Tariff())
+        self.operations = Operations.of(self.shared, self.registry, COMMAND_SETS, lambda: f"m{next(ids)}", Tariff())
         self.operations.commands.on_queued_result = lambda *result: self.results.append(result)
 
     @property
@@ -140,12 +148,12 @@ class Control:
     def connect(self, client_id="CP1", boot=True, **arguments):
         """Let a charge point in; return it."""
         charger = Charger(self.clock, **arguments)
-        session = self.get(self.registry.admit(client_id, V16, authenticated=True))
+        session = self.get(self.registry.admit(client_id, self.version, authenticated=True))
         charger.session = session
         session.opened(charger, None)
         self.settle()
         if boot:
-            charger.say("BootNotification", BOOT)
+            charger.say("BootNotification", BOOT if self.version is V16 else BOOT_2X)
             self.settle()
         return charger
 
