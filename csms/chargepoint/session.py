@@ -8,33 +8,26 @@ committed: the socket is closed with 1013, and the charge point keeps its queue.
 from __future__ import annotations
 
 from msgspec import Struct
-from ocpp.exceptions import OCPPError
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from csms.chargepoint.calls import Calls, OnSent
-from csms.chargepoint.dispatch import Dispatcher, Outcome
+from csms.chargepoint.dispatch import Outcome
 from csms.chargepoint.outcomes import NotConnected
-from csms.chargepoint.presence import Presence, SessionLeft
 from csms.chargepoint.shared import Shared
 from csms.chargepoint.transport import CLOSE_BAD_UTF8, Transport
-from csms.events.protocol import ProtocolEvent
+from csms.chargepoint.unanswered import Unanswered
 from csms.handlers.request import Request
-from csms.ledger import chargepoints
-from csms.ledger.decision import Context, Decision
 from csms.ledger.state import ChargePointState
 from csms.ocppj import codec, frames
 from csms.ocppj.connection import Connection, Queued, Refused, Repeated, Reply, ResultRefused
 from csms.ocppj.frames import Call, CallError, CallResult, Send
-from csms.ocppj.schemas import BadPayload
 from csms.ocppj.versions import Version
 from csms.store.errors import StoreUnavailable
 
 _log = Logger()
 _BOOT = "BootNotification"
-_MOST_SENDS = 256
-"""How many SENDs may wait for a decision in flight: nothing slows down a charge point that expects no answer."""
 
 
 class _Waiting(Struct, frozen=True, gc=False):
@@ -50,7 +43,7 @@ class _Waiting(Struct, frozen=True, gc=False):
         self.session.committed(result, self)
 
 
-class Session(Presence):
+class Session(Unanswered):
     """A charge point on a socket; made by the registry, started by the socket when it is open."""
 
     __slots__ = ("_calls", "_early", "_following", "_going_on", "_held", "_rpc")
@@ -168,10 +161,6 @@ class Session(Presence):
                 self._broken
             )
 
-    @property
-    def _dispatcher(self) -> Dispatcher:
-        return self._shared.dispatchers[self._rpc.version]
-
     def _decided(self, outcome: Outcome, action: str, message_id: str) -> None:
         decision = outcome.decision
         if decision is None or not decision.is_durable:
@@ -229,59 +218,6 @@ class Session(Presence):
             self._following = following
         elif following is not None:
             self._go_on(following)
-
-    def _take(self, send: Send) -> None:
-        """Take a SEND when its turn comes; whatever becomes of it, there is no answer (OCPP-J 2.1 §4.2.4)."""
-        if self.decisions_waiting >= _MOST_SENDS:
-            self._shared.counters.count("sends_dropped")
-            return
-
-        def rule(state: ChargePointState, context: Context) -> Decision[None]:
-            request = Request(state, context, send.payload, [])
-            try:
-                decision = self._dispatcher.take(send, request, self._mode)
-            except (BadPayload, OCPPError) as error:
-                self._shared.counters.count("sends_dropped")
-                request.deviations.append(error.description)
-                _log.info(
-                    "{client_id}: a SEND of {action} is passed over: {reason}",
-                    client_id=self.client_id,
-                    action=send.action[:50],
-                    reason=error.description[:200],
-                )
-                decision = None
-            self._publish_in(send, request)
-            return decision if decision is not None else Decision(None, state)
-
-        self.decide(rule, send.message_id).addErrback(self._not_done, send.action)
-
-    def _result_refused(self, event: ResultRefused) -> None:
-        """Keep that the charge point could do nothing with an answer of ours; nothing else follows (OCPP-J 2.1 §4.2.3)."""
-        frame = event.frame
-        self._shared.counters.count("results_refused")
-        _log.warn(
-            "{client_id}: the answer to {action} was refused: {code}: {description}",
-            client_id=self.client_id,
-            action=event.action[:50],
-            code=frame.code[:50],
-            description=frame.description[:255],
-        )
-        self._publish("in", event.action, frame.message_id, frame.raw, ())
-        body = {
-            "action": event.action,
-            "errorCode": frame.code,
-            "errorDescription": frame.description,
-            "errorDetails": frame.details,
-        }
-        self.decide(
-            lambda state, context: chargepoints.keep(state, context, kind="CallResultError", body=body),
-            frame.message_id,
-        ).addErrback(self._not_done, "CallResultError")
-
-    def _not_done(self, failure: Failure, action: str) -> None:
-        """A decision that nobody waits for has failed. Where the store is away the socket is closed already."""
-        if failure.check(StoreUnavailable, SessionLeft) is None:
-            _log.failure("{client_id}: {action} was lost", failure, client_id=self.client_id, action=action[:50])
 
     def _repeat(self, event: Repeated) -> None:
         self._publish("in", event.call.action, event.call.message_id, event.call.raw, ())
@@ -343,15 +279,3 @@ class Session(Presence):
         if fault is not None:
             text = frames.encode_result_error(result.message_id, fault.code, fault.description)
             self._send(text, action, result.message_id)
-
-    # The protocol stream.
-
-    def _publish_in(self, call: Call | Send, request: Request) -> None:
-        if request.deviations:
-            self._shared.counters.count("deviations")
-        self._publish("in", call.action, call.message_id, call.raw, tuple(request.deviations))
-
-    def _publish(self, direction: str, action: str, message_id: str, frame: bytes, deviations: tuple[str, ...]) -> None:
-        publish = self._shared.publish_protocol_event
-        if publish is not None:
-            publish(ProtocolEvent(self._shared.now(), self.client_id, direction, action, message_id, frame, deviations))
