@@ -11,7 +11,7 @@ INSTALL := $(RUN)/python -m pip --disable-pip-version-check install -c constrain
 # Programs of the system are where only root looks for them.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help demo run test bench clean moved mosquitto postgresql
+.PHONY: help demo run test bench clean moved mosquitto postgresql node
 
 help: ## what there is
 	@sed -n -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## the daemon at work on real parts, 30 seconds; with a brok
 run: $(VENV)/.demo ## the daemon alone, in the foreground; with settings: CONFIG=file
 	@exec $(RUN)/twistd --nodaemon --pidfile= csms $(if $(CONFIG),--config $(CONFIG))
 
-test: mosquitto postgresql $(VENV)/.test ## all checks and tests, with all their set-up
+test: mosquitto postgresql node $(VENV)/.test ## all checks and tests, with all their set-up
 	@echo "== ruff" && $(RUN)/ruff check . && $(RUN)/ruff format --check .
 	@echo "== mypy" && $(RUN)/mypy
 	@echo "== import-linter" && $(RUN)/lint-imports
@@ -86,3 +86,6 @@ mosquitto:
 postgresql:
 	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 \
 	  || $(call apt,postgresql,PostgreSQL)
+
+node:
+	@{ command -v node && command -v npm; } > /dev/null || $(call apt,nodejs npm,node with npm)

@@ -19,10 +19,10 @@ import txaio
 from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
 
+from csms import reactor as lean_reactor
 from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
@@ -85,7 +85,9 @@ class NoLedger:
         waiter.callback(None)
 
     def read(self, _query: Any, client_id: str, *_arguments: Any) -> Deferred[Any]:
-        charge_point = ChargePoint(client_id=client_id, registration="Accepted", booted_at=_LONG_AGO)
+        charge_point = ChargePoint(
+            client_id=client_id, registration="Accepted", booted_at=_LONG_AGO, booted_as="Accepted"
+        )
         return succeed(ChargePointState(charge_point=charge_point, sequence=0, readings_known_since=_LONG_AGO))
 
 
@@ -93,6 +95,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
+    lean_reactor.install()
+    from twisted.internet import reactor
+
     txaio.config.loop = reactor
     reactor.seconds = time.monotonic
     shared = Shared(

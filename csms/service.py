@@ -13,16 +13,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from attrs import define, field, frozen
-from sqlalchemy import Connection
+from attrs import Factory, define, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
@@ -31,8 +30,9 @@ from csms.api.event_feed import EventFeed
 from csms.authority.contracts import ContractCertificates, RootsError
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
+from csms.loops import Loops
 from csms.mqtt.client import MqttClient
-from csms.store import retention, seen_requests
+from csms.store import retention
 from csms.store.errors import StoreBroken, StoreError
 from csms.store.message_log import FLUSH_S as LOG_FLUSH_S
 from csms.store.message_log import MessageLog
@@ -50,7 +50,6 @@ _RECORD_S = 5.0
 _POLL_S = 0.02
 _RECOVER_EVERY_S = 30.0
 _PRUNE_EVERY_S = 3600.0
-_MOST_BATCHES = 500
 _GC_THRESHOLDS = (20_000, 20, 50)
 
 
@@ -62,16 +61,6 @@ class Listener:
     endpoint: IStreamServerEndpoint
     factory: IProtocolFactory
     gate: HandshakeGate | None = None
-
-
-@frozen
-class Retention:
-    """How long what stays, in seconds."""
-
-    events_s: float
-    readings_s: float
-    records_s: float
-    messages_s: float
 
 
 @define(eq=False)
@@ -88,14 +77,14 @@ class Daemon(Service):
     _mqtt: MqttClient | None
     _tls: ChargePointTls | None
     _notifier: Notifier
-    _retention: Retention
+    _retention: retention.Retention
     _now: Callable[[], datetime]
     _observer: ILogObserver | None
     _jobs: Sequence[tuple[float, Callable[[], Any]]] = ()
     _authority: Webhook | None = None
     _contracts: ContractCertificates | None = None
     _ports: list[IListeningPort] = field(factory=list)
-    _loops: list[LoopingCall] = field(factory=list)
+    _loops: Loops = field(default=Factory(lambda self: Loops(self._reactor), takes_self=True))
     _starting: Deferred[None] | None = None
     _store_is_open: bool = False
     _mqtt_is_started: bool = False
@@ -144,13 +133,13 @@ class Daemon(Service):
                 listener.gate.guard(port)
             _log.info("{setting}: listening on {address}", setting=listener.setting, address=str(port.getHost()))
         self._sockets.start_sweep()
-        self._every(_RECOVER_EVERY_S, self._recover)
-        self._every(_PRUNE_EVERY_S, self._prune)
-        self._every(LOG_FLUSH_S, self._message_log.flush)
+        self._loops.every(_RECOVER_EVERY_S, self._recover)
+        self._loops.every(_PRUNE_EVERY_S, self._prune)
+        self._loops.every(LOG_FLUSH_S, self._message_log.flush)
         for seconds, job in self._jobs:
-            self._every(seconds, job)
+            self._loops.every(seconds, job)
         if self._notifier.watchdog_s is not None:
-            self._every(self._notifier.watchdog_s / 2, self._feed_watchdog)
+            self._loops.every(self._notifier.watchdog_s / 2, self._feed_watchdog)
         # What stands now stands for ever; and messages make few cycles, so that looking for them can be rarer.
         gc.collect()
         gc.freeze()
@@ -209,23 +198,6 @@ class Daemon(Service):
             _log.error("the old certificates stay: {error}", error=str(error))
         self._notifier.say("READY=1")
 
-    def _every(self, seconds: float, job: Callable[[], Any]) -> None:
-        def guarded() -> Any:
-            # A looping call that raises never runs again.
-            try:
-                done = job()
-            except Exception:  # noqa: BLE001
-                _log.failure("a periodic job failed")
-                return None
-            if isinstance(done, Deferred):
-                done.addErrback(lambda failure: _log.failure("a periodic job failed", failure))
-            return done
-
-        loop = LoopingCall(guarded)
-        loop.clock = self._reactor
-        loop.start(seconds, now=False)
-        self._loops.append(loop)
-
     def _recover(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._look_after_the_ledger())
 
@@ -242,20 +214,7 @@ class Daemon(Service):
         return Deferred.fromCoroutine(self._prune_all())
 
     async def _prune_all(self) -> None:
-        now = self._now()
-        for prune, seconds in (
-            (retention.prune_events, self._retention.events_s),
-            (retention.prune_readings, self._retention.readings_s),
-            (retention.prune_records, self._retention.records_s),
-            (retention.prune_messages, self._retention.messages_s),
-            (retention.prune_meters, 0.0),
-            (seen_requests.prune, seen_requests.REMEMBERED.total_seconds()),
-        ):
-            before = now - timedelta(seconds=seconds)
-            for _ in range(_MOST_BATCHES):
-                deleted = await self._store.write(_batch(prune, before))
-                if deleted < retention.BATCH:
-                    break
+        await retention.prune_all(self._store, self._retention, self._now())
         await self._message_log.prune()
 
     # Stop.
@@ -276,8 +235,7 @@ class Daemon(Service):
         _log.info("csms has stopped")
 
     async def _say_goodbye(self) -> None:
-        for loop in self._loops:
-            loop.stop()
+        self._loops.stop()
         self._sockets.stop_sweep()
         await DeferredList([_as_deferred(port.stopListening()) for port in self._ports])
         self._event_feed.close()
@@ -315,10 +273,6 @@ def _old_roots_stay(failure: Failure) -> None:
 
 class StartError(Exception):
     """The daemon cannot start; the message is one line that names the setting."""
-
-
-def _batch(prune: Callable[[Connection, datetime], int], before: datetime) -> Callable[[Connection], int]:
-    return lambda connection: prune(connection, before)
 
 
 def _as_deferred(result: Any) -> Deferred[Any]:

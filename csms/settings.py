@@ -5,90 +5,36 @@ A wrong value is an error of one line that names the setting, the value (never a
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
 import socket
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import EnvSettingsSource
 
-PREFIX = "CSMS_"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+from csms.setting_sources import PREFIX, SettingsError, credentials, file
+from csms.setting_values import (
+    Endpoint,
+    Endpoints,
+    Identity,
+    PathPrefix,
+    Paths,
+    Port,
+    Rate,
+    Seconds,
+    SecondsOrNone,
+    WebhookUrl,
+    is_loopback_host,
+)
+
 _WITHOUT_PREFIX = ("mqtt", "http")
 _SECRETS = frozenset({"mqtt.password", "http.token", "database.url", "authority.token", "authority.url"})
-
-
-class SettingsError(Exception):
-    """A setting is wrong; the message is one line for the operator."""
-
-
-def _seconds(value: Any) -> Any:
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip())
-        if found is None:
-            raise ValueError("allowed are seconds, or a number with s, m, h or d")
-        return float(found[1]) * _SECONDS[found[2]]
-    return value
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _endpoint(value: str) -> str:
-    if not value.startswith(("tcp:", "tcp6:", "unix:", "systemd:")):
-        raise ValueError("allowed are Twisted server endpoint strings: tcp:, tcp6:, unix:, systemd:")
-    return value
-
-
-def _path_prefix(value: str) -> str:
-    if not (value.startswith("/") and value.endswith("/")):
-        raise ValueError("allowed is a path that begins and ends with /")
-    return value
-
-
-def _webhook_url(value: str) -> str:
-    # A URL's own parser raises ValueError for a bad port or bracket.
-    parts = urlsplit(value)
-    is_plain = value.isascii() and value.isprintable() and " " not in value and not parts.fragment and parts.port != 0
-    if not (is_plain and parts.hostname and "@" not in parts.netloc):
-        raise ValueError("allowed is an https:// URL, without a name or password in it")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback_host(parts.hostname)):
-        raise ValueError("allowed is an https:// URL, and http:// to loopback only")
-    return value
-
-
-def _is_loopback_host(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _identity(value: str) -> str:
-    if not value or len(value) > 128 or any(ord(character) < 33 or character in "+#/" for character in value):
-        raise ValueError("allowed are 1 to 128 characters without spaces, +, # and /")
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
-SecondsOrNone = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-Endpoints = Annotated[list[Endpoint], BeforeValidator(_listed), Field(min_length=1)]
-Paths = Annotated[list[str], BeforeValidator(_listed)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Rate = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
 
 
 class Section(BaseModel):
@@ -101,7 +47,7 @@ class Ocpp(Section):
     """Where and how charge points connect."""
 
     listen: Endpoints = ["tcp:9000"]
-    path: Annotated[str, AfterValidator(_path_prefix)] = "/ocpp/"
+    path: PathPrefix = "/ocpp/"
     heartbeat_interval: Annotated[Seconds, Field(ge=20)] = 300
     unknown_chargepoints: Literal["accept", "pending", "reject"] = "accept"
     anonymous_networks: Literal["private", "any"] = "private"
@@ -207,7 +153,7 @@ class Messages(Section):
 class Authority(Section):
     """A web service that is asked about id tags that are unknown here."""
 
-    url: Annotated[str, AfterValidator(_webhook_url)] | None = None
+    url: WebhookUrl | None = None
     timeout: Annotated[Seconds, Field(le=30)] = 5
     token: SecretStr | None = None
     cache: SecondsOrNone = 300
@@ -235,7 +181,7 @@ class Limits(Section):
 class Gateway(Section):
     """This daemon."""
 
-    id: Annotated[str, AfterValidator(_identity)] = Field(default_factory=socket.gethostname)
+    id: Identity = Field(default_factory=socket.gethostname)
 
 
 class Log(Section):
@@ -309,9 +255,9 @@ def load(path: str | None, environment: Mapping[str, str] | None = None) -> Sett
     :raises SettingsError: a file cannot be read, a key is unknown, a value is wrong.
     """
     environment = os.environ if environment is None else environment
-    _Variables.found = {**_variables(_credentials(environment)), **_variables(environment)}
+    _Variables.found = {**_variables(credentials(environment)), **_variables(environment)}
     try:
-        settings = Settings(**_file(path))
+        settings = Settings(**file(path))
     except ValidationError as error:
         raise SettingsError(_one_line(error, path)) from None
     _check_together(settings)
@@ -332,7 +278,7 @@ def _is_loopback(endpoint: str) -> bool:
     if endpoint.startswith("unix:"):
         return True
     interface = re.search(r"(?:^|:)interface=((?:[^:\\]|\\.)*)", endpoint)
-    return interface is not None and _is_loopback_host(interface[1].replace("\\", ""))
+    return interface is not None and is_loopback_host(interface[1].replace("\\", ""))
 
 
 def _variables(found: Mapping[str, str]) -> dict[str, str]:
@@ -345,32 +291,6 @@ def _variables(found: Mapping[str, str]) -> dict[str, str]:
             if variable in found and (section == "mqtt" or name == "port"):
                 ours[PREFIX + variable] = found[variable]
     return ours
-
-
-def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
-    directory = environment.get("CREDENTIALS_DIRECTORY")
-    if not directory:
-        return {}
-    try:
-        return {
-            entry.name: entry.read_text(encoding="utf-8").rstrip("\n")
-            for entry in Path(directory).iterdir()
-            if entry.is_file() and entry.name.upper().startswith((PREFIX, "MQTT_", "HTTP_"))
-        }
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the credentials directory {directory} cannot be read: {error}") from None
-
-
-def _file(path: str | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        with Path(path).open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is no TOML: {error}") from None
 
 
 def _one_line(error: ValidationError, path: str | None) -> str:

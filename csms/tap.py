@@ -23,6 +23,7 @@ from twisted.web.server import Site
 
 import csms
 from csms import logs
+from csms import reactor as lean_reactor
 from csms.api.api import Parts, make_http_site
 from csms.api.event_feed import EventFeed
 from csms.api.health import Health
@@ -38,6 +39,7 @@ from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
 from csms.handlers.families import command_sets, handlers
 from csms.handlers.request import Policy
+from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
 from csms.metrics import Counters
@@ -49,11 +51,13 @@ from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
 from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import SUPPORTED
-from csms.service import Daemon, Listener, Retention
-from csms.settings import Settings, SettingsError, load
+from csms.service import Daemon, Listener
+from csms.setting_sources import SettingsError
+from csms.settings import Settings, load
 from csms.store.database import parse_url
 from csms.store.errors import StoreError
 from csms.store.message_log import MessageLog
+from csms.store.retention import Retention
 from csms.store.store import Store
 from csms.systemd import Notifier
 from csms.websocket.factory import ChargePointFactory
@@ -86,6 +90,7 @@ class Options(UsageOptions):
 
 def makeService(options: Mapping[str, Any]) -> IService:
     """Make the daemon from its options."""
+    lean_reactor.install()
     from twisted.internet import reactor
 
     # Twisted's clock is the wall clock: after a step backwards every timer would stand still (twisted #2424).
@@ -166,6 +171,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         new_message_id=lambda: str(uuid.uuid4()),
         tariff=policy.tariff,
         asks_transaction_status=settings.ocpp.ask_transaction_status,
+        cost_updates_every_s=settings.billing.cost_updated,
+        tags=Tags(store, policy.unknown_tags, authority),
     )
     if command_feed is not None:
         _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))
@@ -195,7 +202,16 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         },
         token,
     )
-    api = Parts(store, operations.commands, operations.provisioning, operations.transactions, event_feed, utc_now)
+    api = Parts(
+        ledger=store,
+        commands=operations.commands,
+        provisioning=operations.provisioning,
+        transactions=operations.transactions,
+        feed=event_feed,
+        now=utc_now,
+        gateway_id=gateway_id,
+        tariff=policy.tariff,
+    )
     daemon = Daemon(
         reactor=reactor,
         store=store,

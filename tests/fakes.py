@@ -154,7 +154,7 @@ class FakeLedger:
         known = self.states.get(client_id)
         if known is None:
             return state_of(client_id, registration=registration, is_new=True)
-        return replace(known, registered=known.charge_point.registered)
+        return replace(known, registered=known.charge_point.registered, refused_starts=())
 
     def _tag_facts(self, tag, now, running_here=()):
         found = self.tags.get(fold(tag))
@@ -203,6 +203,26 @@ class FakeLedger:
         return [
             point.client_id for point in points if point.gateway_id == gateway_id and point.connected_since is not None
         ]
+
+
+class Outage:
+    """A store that can be away."""
+
+    def __init__(self, store):
+        self._store = store
+        self.away = False
+
+    def write(self, job):
+        return self._unless_away(self._store.write, job)
+
+    def read(self, query, *arguments):
+        return self._unless_away(self._store.read, query, *arguments)
+
+    def browse(self, query, *arguments):
+        return self._unless_away(self._store.browse, query, *arguments)
+
+    def _unless_away(self, function, *arguments):
+        return fail(StoreUnavailable("away")) if self.away else function(*arguments)
 
 
 class FakeAuthority:
@@ -316,7 +336,9 @@ class EventIds:
 
 def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=False, **members):
     """Return the state of a charge point that did nothing yet."""
-    point = ChargePoint(client_id=client_id, registration=registration, booted_at=NOW if booted else None, **members)
+    if booted:
+        members = {"booted_at": NOW, "booted_as": registration, **members}
+    point = ChargePoint(client_id=client_id, registration=registration, **members)
     return ChargePointState(
         charge_point=point,
         registered=point.registered,

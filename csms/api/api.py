@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 from klein import Klein
 from twisted.web.server import Site
 
@@ -26,8 +26,11 @@ from csms.api.quirks import Quirks
 from csms.api.reservations import Reservations
 from csms.api.root import Root, make_site
 from csms.api.routes import Route
+from csms.api.station_tariffs import StationTariffs
 from csms.api.tariffs import Tariffs
 from csms.api.transactions import Transactions
+from csms.api.variables import Variables
+from csms.ledger.cost import Tariff
 
 
 class Resource(Protocol):
@@ -47,6 +50,9 @@ class Parts:
     transactions: ports.Transactions
     feed: EventFeed
     now: Callable[[], datetime]
+    gateway_id: str
+    tariff: Tariff = field(factory=Tariff)
+    """The default tariff."""
 
 
 def make_routes(parts: Parts) -> Sequence[Route]:
@@ -54,14 +60,16 @@ def make_routes(parts: Parts) -> Sequence[Route]:
     ledger = parts.ledger
     resources: list[Resource] = [
         ChargePoints(ledger, parts.provisioning),
-        Commands(parts.commands, Idempotency(ledger, parts.now), parts.now),
+        Commands(parts.commands, Idempotency(ledger, parts.gateway_id, parts.now), parts.now),
         Messages(ledger),
         Quirks(ledger),
         Configuration(ledger, parts.provisioning),
+        Variables(ledger),
         Transactions(ledger, parts.transactions),
         Reservations(ledger),
         IdTags(ledger),
         Tariffs(ledger, parts.provisioning),
+        StationTariffs(ledger, parts.commands, parts.tariff),
         Events(ledger, parts.feed),
     ]
     routes = [route for resource in resources for route in resource.routes()]

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 
 from csms.api import paging
+from csms.api.allowed_quirks import AskedQuirks, Factor, ShownQuirks, shown_quirks, with_quirks
 from csms.api.numbers import exact
 from csms.api.parameters import Listing, given, known
 from csms.api.ports import Ledger, Provisioning
@@ -57,6 +58,7 @@ class ShownChargePoint(Shown, frozen=True):
     connected: bool
     registration: Registration
     allow_no_subprotocol: bool
+    quirks: ShownQuirks
     connectors: Sequence[ShownConnector]
     validation: str | UnsetType = UNSET
     tariff_id: str | UnsetType = UNSET
@@ -71,6 +73,8 @@ class ShownChargePoint(Shown, frozen=True):
     booted_at: datetime | UnsetType = UNSET
     connected_since: datetime | UnsetType = UNSET
     disconnected_at: datetime | UnsetType = UNSET
+    local_list_version: int | UnsetType = UNSET
+    local_list_seen_at: datetime | UnsetType = UNSET
 
 
 class ChargePointPage(Shown, frozen=True):
@@ -87,7 +91,8 @@ class Provisioned(Asked, frozen=True):
     validation: Validation | UnsetType | None = UNSET
     allow_no_subprotocol: bool | UnsetType = UNSET
     tariff_id: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType | None = UNSET
-    meter_factor: Annotated[float, Meta(gt=0, le=1_000_000)] | UnsetType | None = UNSET
+    meter_factor: Factor | UnsetType | None = UNSET
+    quirks: AskedQuirks | UnsetType | None = UNSET
     group_name: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType | None = UNSET
 
 
@@ -140,6 +145,7 @@ class ChargePoints:
         factor = given(exchange.body.meter_factor)
         if factor is not None:
             changes["meter_factor"] = exact("meterFactor", factor)
+        changes = with_quirks(changes)
         existed = await self._ledger.browse(listings.is_known, client_id)
         try:
             await self._provisioning.put(client_id, Provision(**changes))
@@ -168,6 +174,7 @@ def shown(row: KnownChargePoint) -> ShownChargePoint:
         connected=point.is_online,
         registration=point.registration,
         allow_no_subprotocol=point.allow_no_subprotocol,
+        quirks=shown_quirks(point),
         connectors=[_shown_connector(connector, row) for connector in row.connectors],
         validation=known(point.validation),
         tariff_id=known(point.tariff_id),
@@ -182,6 +189,8 @@ def shown(row: KnownChargePoint) -> ShownChargePoint:
         booted_at=known(point.booted_at),
         connected_since=known(point.connected_since),
         disconnected_at=known(point.disconnected_at),
+        local_list_version=known(point.local_list_version),
+        local_list_seen_at=known(point.local_list_seen_at),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from attrs import define
 from msgspec import UNSET, Meta, UnsetType
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from csms.api.idempotency import HEADER as IDEMPOTENCY_KEY
@@ -19,6 +20,7 @@ from csms.api.ports import Commands as CommandsPort
 from csms.api.problems import Problem, unprocessable
 from csms.api.routes import Answer, Asked, Body, Exchange, Header, Route, Shown
 from csms.chargepoint import outcomes
+from csms.chargepoint.commands import LONGEST_TIMEOUT_S, TIMEOUT_S
 
 _RESPOND_ASYNC = re.compile(r"(^|,)\s*respond-async\s*($|[,;])", re.IGNORECASE)
 _PREFER = Header(
@@ -26,13 +28,16 @@ _PREFER = Header(
     "With `respond-async` the answer is 202 as soon as the request is on the wire (RFC 7240)",
     {"type": "string", "enum": ["respond-async"]},
 )
+_log = Logger()
 _APPLIED = (("preference-applied", "respond-async"),)
 
 
 class CommandQuery(Asked, frozen=True):
     """How long to wait for the answer, and until when to keep a command for a charge point that is offline."""
 
-    timeout: Annotated[float, Meta(gt=0, le=600, description="Seconds to wait for the answer")] = 30.0
+    timeout: Annotated[float, Meta(gt=0, le=LONGEST_TIMEOUT_S, description="Seconds to wait for the answer")] = (
+        TIMEOUT_S
+    )
     expires_at: (
         Annotated[Time, Meta(description="Until then the command is kept for a charge point that is offline")]
         | UnsetType
@@ -74,8 +79,6 @@ class Commands:
     async def send(self, exchange: Exchange) -> Answer:
         """Send a command, once for each Idempotency-Key."""
         expires_at = utc(exchange.query.expires_at)
-        if expires_at is not None and expires_at <= self._now():
-            raise unprocessable("expiresAt", "the command has expired: it was not sent")
         command = _Command(
             self._commands,
             exchange.path["clientId"],
@@ -84,7 +87,12 @@ class Commands:
             exchange.query.timeout,
             expires_at,
         )
-        work = command.sent if _prefers_async(exchange.request) else command.answered
+
+        async def work() -> Answer:
+            if expires_at is not None and expires_at <= self._now():
+                raise unprocessable("expiresAt", "the command has expired: it was not sent")
+            return await (command.sent() if _prefers_async(exchange.request) else command.answered())
+
         # A client that goes away does not take back what is on the wire.
         return await uninterrupted(self._idempotency.once(exchange, work))
 
@@ -97,12 +105,13 @@ class _Command:
     _payload: dict[str, Any]
     _timeout_s: float
     _expires_at: datetime | None
+    _is_on_wire: bool = False
 
     async def answered(self) -> Answer:
         """Send, and wait for the answer."""
         message_id = self._commands.new_message_id()
         try:
-            response = await self._send(message_id, None)
+            response = await self._send(message_id)
         except outcomes.NotConnected as error:
             return await self._queue(error)
         except outcomes.CommandFailed as error:
@@ -132,16 +141,30 @@ class _Command:
             raise problem_of(error, message_id) from None
         return Answer(CommandSent(message_id=message_id), 202, headers=_APPLIED)
 
-    async def _send(self, message_id: str, on_sent: Callable[[str], None] | None) -> dict[str, Any]:
-        return await self._commands.send(
-            self._client_id,
-            self._action,
-            self._payload,
-            timeout_s=self._timeout_s,
-            message_id=message_id,
-            on_sent=on_sent,
-            expires_at=self._expires_at,
-        )
+    async def _send(self, message_id: str, on_sent: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+        def is_on_wire(message_id: str) -> None:
+            self._is_on_wire = True
+            on_sent(message_id)
+
+        try:
+            return await self._commands.send(
+                self._client_id,
+                self._action,
+                self._payload,
+                timeout_s=self._timeout_s,
+                message_id=message_id,
+                on_sent=is_on_wire,
+                expires_at=self._expires_at,
+            )
+        except outcomes.CommandFailed:
+            raise
+        except Exception:
+            if not self._is_on_wire:
+                raise
+            _log.failure("{client_id}: a command failed after it was sent", client_id=self._client_id)
+            members = {"outcome": outcomes.CommandFailed.status, "messageId": message_id}
+            detail = "the daemon failed after the command was sent: whether it was done is not known"
+            raise Problem(500, detail, members=members) from None
 
     async def _queue(self, error: outcomes.NotConnected) -> Answer:
         """Keep the command for later, if the operator said until when."""

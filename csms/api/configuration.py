@@ -8,19 +8,18 @@ from typing import Annotated, Any
 
 from attrs import define
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Connection
 
 from csms.api import paging
 from csms.api.parameters import Listing, known
 from csms.api.ports import Ledger, Provisioning
 from csms.api.problems import not_found, unprocessable
-from csms.api.routes import Answer, Body, Exchange, Route, Shown
+from csms.api.routes import Answer, Asked, Body, Exchange, Route, Shown
 from csms.store import listings
-from csms.store.configuration import Scope, wanted_by
+from csms.store.configuration import Scope, WantedKey, wanted_by, wanted_with_results
 
 Wanted = Annotated[
     dict[
-        Annotated[str, Meta(min_length=1, max_length=50, pattern="^[^\x00-\x1f\x7f]*$")],
+        Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\x00-\x1f\x7f]*$")],
         Annotated[str, Meta(max_length=500)],
     ],
     Meta(max_length=200, description="Values by configuration key"),
@@ -34,6 +33,28 @@ class ShownKey(Shown, frozen=True):
     readonly: bool
     seen_at: datetime
     value: str | UnsetType = UNSET
+
+
+class WantedQuery(Asked, frozen=True):
+    """What is to be told of the wanted keys."""
+
+    results: Annotated[
+        bool, Meta(description="All keys that apply, its group's as well, each with what came of it at the last boot")
+    ] = False
+
+
+class ShownWanted(Shown, frozen=True):
+    """A key that is wanted, and what came of it; without a status it waits for the next boot.
+
+    `source` is whose wish it is, `readValue` the value that the charge point had before.
+    """
+
+    value: str
+    source: Scope
+    group: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    read_value: str | UnsetType = UNSET
+    at: datetime | UnsetType = UNSET
 
 
 class ConfigurationPage(Shown, frozen=True):
@@ -61,8 +82,9 @@ class Configuration:
                 self.list, {200: ConfigurationPage}, query=Listing, problems=(404,),
             ),
             Route(
-                "GET", f"{of_point}/wanted", "getWantedConfiguration", "The keys that are set when the charge point boots",
-                self.get_of_point, kept, problems=(404,),
+                "GET", f"{of_point}/wanted", "getWantedConfiguration",
+                "The keys that are set when the charge point boots; with `results` what came of them",
+                self.get_of_point, {200: dict[str, str | ShownWanted]}, query=WantedQuery, problems=(404,),
             ),
             Route(
                 "PUT", f"{of_point}/wanted", "putWantedConfiguration", "Put other keys in their place",
@@ -101,12 +123,12 @@ class Configuration:
         return Answer(ConfigurationPage(items=items, next=following))
 
     async def get_of_point(self, exchange: Exchange) -> Answer:
-        """Return what is wanted of a charge point."""
-        client_id = exchange.path["clientId"]
-        found = await self._ledger.browse(_wanted_of_point, client_id)
-        if found is None:
-            raise not_found(f"charge point {client_id!r}")
-        return Answer(found)
+        """Return what is wanted of a charge point, or what came of all that is."""
+        client_id = await self._point(exchange)
+        if exchange.query.results:
+            found = await self._ledger.browse(wanted_with_results, client_id)
+            return Answer({item.key: _shown(item) for item in found})
+        return Answer(await self._ledger.browse(wanted_by, "chargepoint", client_id))
 
     async def put_of_point(self, exchange: Exchange) -> Answer:
         """Change what is wanted of a charge point."""
@@ -147,5 +169,13 @@ class Configuration:
         return Answer(values)
 
 
-def _wanted_of_point(connection: Connection, client_id: str) -> dict[str, str] | None:
-    return wanted_by(connection, "chargepoint", client_id) if listings.is_known(connection, client_id) else None
+def _shown(item: WantedKey) -> ShownWanted:
+    result = item.result
+    return ShownWanted(
+        value=item.value,
+        source="chargepoint" if item.group is None else "group",
+        group=known(item.group),
+        status=result.status if result is not None else UNSET,
+        read_value=known(result.read_value) if result is not None else UNSET,
+        at=result.at if result is not None else UNSET,
+    )

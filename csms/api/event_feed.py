@@ -7,17 +7,16 @@ paused by its transport, holds one batch at most, and is cut after a time; it co
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
-from attrs import define, field
+from attrs import Factory, define, field
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from csms.api.event_stream import EventStream
 from csms.api.ports import Ledger
+from csms.loops import Loops
 from csms.store.event_log import LoggedEvent, latest_position
 from csms.store.log_slices import Slice, Wanted, log_slice
 from csms.store.tail import Tail
@@ -54,7 +53,7 @@ class EventFeed:
     _most: int = 64
     _streams: dict[EventStream, None] = field(factory=dict)
     _woken: bool = False
-    _loops: list[LoopingCall] = field(factory=list)
+    _loops: Loops = field(default=Factory(lambda self: Loops(self._reactor), takes_self=True))
     _latest: int = 0
     """The latest position that is known."""
     _looking: bool = False
@@ -111,9 +110,7 @@ class EventFeed:
         """Hear that a stream is over."""
         self._streams.pop(stream, None)
         if not self._streams:
-            loops, self._loops = self._loops, []
-            for loop in loops:
-                loop.stop()
+            self._loops.stop()
 
     def close(self) -> None:
         """End all streams: the daemon stops."""
@@ -131,22 +128,9 @@ class EventFeed:
     def _keep_looking(self) -> None:
         if self._loops:
             return
-        self._every(KEEPALIVE_S, self._keep_alive)
+        self._loops.every(KEEPALIVE_S, self._keep_alive)
         if self._log.is_shared:
-            self._every(_LOOK_S, self._look)
-
-    def _every(self, seconds: float, job: Callable[[], None]) -> None:
-        def guarded() -> None:
-            # A looping call that raises never runs again.
-            try:
-                job()
-            except Exception:  # noqa: BLE001
-                _log.failure("a look at the streams of events failed")
-
-        loop = LoopingCall(guarded)
-        loop.clock = self._reactor
-        loop.start(seconds, now=False)
-        self._loops.append(loop)
+            self._loops.every(_LOOK_S, self._look)
 
     def _keep_alive(self) -> None:
         for stream in list(self._streams):

@@ -19,6 +19,8 @@ from csms.api.routes import EVENT_STREAM, JSON, Answer, Asked, Exchange, Header,
 from csms.store.log_slices import OutOfReach, Slice, Wanted, log_slice
 
 _LARGEST = 2**63 - 1
+_MOST_TYPES = 20
+"""More than there are, and few enough for a request line."""
 Position = Annotated[int, Meta(ge=0, le=_LARGEST)]
 _POSITION = re.compile(r"[0-9]{1,18}")
 _LAST_EVENT_ID = Header(
@@ -33,7 +35,9 @@ class EventsQuery(Asked, frozen=True):
 
     after: Position | UnsetType = UNSET
     cursor: Annotated[str, Meta(pattern="^[0-9]{1,18}$", description="As `after`")] | UnsetType = UNSET
-    type: list[Annotated[str, Meta(min_length=1, max_length=200)]] | UnsetType = UNSET
+    type: (
+        Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=_MOST_TYPES)] | UnsetType
+    ) = UNSET
     client_id: ClientId | UnsetType = UNSET
     limit: Limit = 50
 

@@ -39,6 +39,7 @@ class TagEntry(Asked, frozen=True):
     max_transactions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     budget_kwh: Annotated[float, Meta(ge=0, le=1_000_000_000)] | None = None
     budget_period: BudgetPeriod | None = None
+    evses: Annotated[list[Annotated[int, Meta(ge=1, le=2**31 - 1)]], Meta(min_length=1, max_length=256)] | None = None
     id_tag: str | UnsetType = UNSET
     """Where it is given it has to be that of the path."""
 
@@ -55,6 +56,7 @@ class ShownTag(Shown, frozen=True):
     max_transactions: int | UnsetType = UNSET
     budget_kwh: Number | UnsetType = UNSET
     budget_period: BudgetPeriod | UnsetType = UNSET
+    evses: Sequence[int] | UnsetType = UNSET
 
 
 class TagPage(Shown, frozen=True):
@@ -191,6 +193,7 @@ def _entered(name: str, entry: TagEntry) -> IdTag:
         max_transactions=entry.max_transactions,
         budget_kwh=budget_kwh,
         budget_period=entry.budget_period,
+        evses=tuple(entry.evses) if entry.evses is not None else None,
     )
 
 
@@ -205,4 +208,5 @@ def _shown(tag: IdTag) -> ShownTag:
         max_transactions=known(tag.max_transactions),
         budget_kwh=number(tag.budget_kwh) if tag.budget_kwh is not None else UNSET,
         budget_period=known(tag.budget_period),
+        evses=known(tag.evses),
     )

@@ -1,7 +1,8 @@
 """``Idempotency-Key``: a request that comes again within an hour is answered as the first time, and done once.
 
 What was refused before anything was done (unknown, a bad payload, not connected, busy) is not kept: the same key may be used
-to try again. A daemon that dies while a request runs leaves it as running: whether it was done is not known.
+to try again. Of a request that ran when its daemon died it is not known whether it was done: that is the answer from then on.
+Secrets are not kept: an answer that is given again says ``(redacted)`` in their place.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from attrs import define
+from attrs import define, field
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -20,9 +22,13 @@ from twisted.python.failure import Failure
 from csms.api.ports import Ledger
 from csms.api.problems import Problem
 from csms.api.routes import Answer, Exchange, Header
+from csms.chargepoint.commands import LONGEST
+from csms.chargepoint.outcomes import ConnectionLost
+from csms.events.redaction import answer_without_secrets
 from csms.ocppj import codec
 from csms.store import seen_requests
 from csms.store.errors import StoreError
+from csms.store.seen_requests import Arrears, Claim, Seen
 
 FACE = "http"
 HEADER = Header(
@@ -31,7 +37,12 @@ HEADER = Header(
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 )
 _NOTHING_WAS_DONE = frozenset({400, 404, 422, 503})
+_DIED = "the daemon ended before the answer came: whether the charge point took it is not known"
 _log = Logger()
+
+
+Work = Callable[[], Awaitable[Answer]]
+Job = Callable[[Connection], None]
 
 
 @define(eq=False)
@@ -39,53 +50,94 @@ class Idempotency:
     """Requests with a key."""
 
     _ledger: Ledger
+    _gateway_id: str
     _now: Callable[[], datetime]
+    _running: dict[str, str] = field(factory=dict)
+    """By key, the fingerprints of requests that are at work here."""
+    _arrears: Arrears = field(factory=Arrears)
 
-    async def once(self, exchange: Exchange, work: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def once(self, exchange: Exchange, work: Work) -> Answer:
         """Do the work of a request, unless its key says that it was done.
 
-        :raises Problem: 400 no key of ours, 409 the first request is still running, 422 the key was used for another; or the
-            work's own.
+        :raises Problem: 400 no key of ours, 409 the first request is still running, 422 the key was used for another, 504 the
+            daemon of the first one died; or the work's own.
+        :raises StoreError: it cannot be told whether it was done: nothing was.
         """
         keys = exchange.request.requestHeaders.getRawHeaders(b"idempotency-key")
         if keys is None:
             return await work()
-        key = _key(keys)
-        fingerprint = _fingerprint(exchange)
-        now = self._now()
-        seen = await self._ledger.write(lambda connection: seen_requests.claim(connection, FACE, key, fingerprint, now))
-        if seen is not None:
-            return _repeat(seen, fingerprint)
-        return await self._first(key, work)
+        key, fingerprint = _key(keys), _fingerprint(exchange)
+        if key in self._running:
+            raise _refusal(self._running[key], fingerprint)
+        self._running[key] = fingerprint
+        try:
+            seen = await self._claim(key, fingerprint, self._now())
+            if seen is None:
+                return await self._first(key, exchange.body, work)
+            return self._again(key, seen, fingerprint)
+        finally:
+            del self._running[key]
 
-    async def _first(self, key: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _claim(self, key: str, fingerprint: str, now: datetime) -> Seen | None:
+        claim = Claim(self._gateway_id, now).encode()
+
+        def job(connection: Connection) -> Seen | None:
+            return seen_requests.claim(connection, FACE, key, fingerprint, now, body=claim)
+
+        seen = await self._ledger.write(self._arrears.before(key, job))
+        self._arrears.clear(key)
+        return seen
+
+    async def _first(self, key: str, payload: Any, work: Work) -> Answer:
         try:
             answer = await work()
         except Problem as problem:
             if problem.status in _NOTHING_WAS_DONE:
-                self._keep(lambda connection: seen_requests.release(connection, FACE, key))
+                self._release(key)
             else:
-                status, body = problem.status, problem.encode()
-                self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
+                self._settle(key, problem.status, answer_without_secrets(payload, problem.body))
             raise
-        except StoreError:
+        except Exception:
             # Nothing was sent; the key may be used again.
-            self._keep(lambda connection: seen_requests.release(connection, FACE, key))
+            self._release(key)
             raise
-        status, body = answer.status, msgspec.json.encode(answer.body)
-        self._keep(lambda connection: seen_requests.settle(connection, FACE, key, status, body))
+        self._settle(key, answer.status, answer_without_secrets(payload, msgspec.to_builtins(answer.body)))
         return answer
 
-    def _keep(self, job: Callable[[Connection], None]) -> None:
+    def _again(self, key: str, seen: Seen, fingerprint: str) -> Answer:
+        if seen.fingerprint != fingerprint:
+            raise _refusal(seen.fingerprint, fingerprint)
+        if seen.status is None or seen.body is None:
+            if seen.claim is None or not seen.claim.is_over(self._gateway_id, self._now(), LONGEST):
+                raise _refusal(seen.fingerprint, fingerprint)
+            problem = Problem(504, _DIED, members={"outcome": ConnectionLost.status})
+            self._settle(key, problem.status, problem.body)
+            raise problem
+        if seen.status >= 400:
+            members = msgspec.json.decode(seen.body)
+            for name in ("type", "title", "status"):
+                members.pop(name)
+            raise Problem(seen.status, members.pop("detail"), members=members)
+        return Answer(msgspec.Raw(seen.body), seen.status)
+
+    def _settle(self, key: str, status: int, body: dict[str, Any]) -> None:
+        encoded = codec.dump(body)
+        self._keep(key, lambda connection: seen_requests.settle(connection, FACE, key, status, encoded))
+
+    def _release(self, key: str) -> None:
+        self._keep(key, lambda connection: seen_requests.release(connection, FACE, key))
+
+    def _keep(self, key: str, job: Job) -> None:
         """Keep what became of a request. Nobody waits: should it come again, its claim is committed after this."""
+
+        def not_kept(failure: Failure) -> None:
+            _log.warn("what became of a request with a key is not kept: {error}", error=failure.getErrorMessage())
+            self._arrears.add(key, job)
+
         try:
-            self._ledger.write(job).addErrback(_not_kept)
+            self._ledger.write(job).addErrback(not_kept)
         except StoreError:
-            _not_kept(Failure())
-
-
-def _not_kept(failure: Failure) -> None:
-    _log.warn("the answer to a request with a key could not be kept: {error}", error=failure.getErrorMessage())
+            not_kept(Failure())
 
 
 def uninterrupted(work: Awaitable[Answer]) -> Deferred[Answer]:
@@ -122,16 +174,8 @@ def _fingerprint(exchange: Exchange) -> str:
     return hashlib.sha256(b"\n".join(str(len(part)).encode() + b":" + part for part in parts)).hexdigest()
 
 
-def _repeat(seen: seen_requests.Seen, fingerprint: str) -> Answer:
-    if seen.fingerprint != fingerprint:
-        raise Problem(422, "Idempotency-Key: it was used for another request", members={"path": "Idempotency-Key"})
-    if seen.status is None or seen.body is None:
-        raise Problem(
-            409, "the first request with this Idempotency-Key has no answer yet", headers=[("retry-after", "1")]
-        )
-    if seen.status >= 400:
-        members = msgspec.json.decode(seen.body)
-        for name in ("type", "title", "status"):
-            members.pop(name)
-        raise Problem(seen.status, members.pop("detail"), members=members)
-    return Answer(msgspec.Raw(seen.body), seen.status)
+def _refusal(first: str, fingerprint: str) -> Problem:
+    if first != fingerprint:
+        return Problem(422, "Idempotency-Key: it was used for another request", members={"path": "Idempotency-Key"})
+    detail = "the first request with this Idempotency-Key has no answer yet"
+    return Problem(409, detail, headers=[("retry-after", "1")])

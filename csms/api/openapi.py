@@ -18,7 +18,7 @@ from csms.api.problems import ProblemBody
 from csms.api.routes import JSON, PREFIX, Answer, Asked, Exchange, Route, Shown
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
-_ALWAYS = (400, 401, 403, 406, 421, 503)
+_ALWAYS = (400, 401, 403, 406, 414, 421, 431, 503)
 _WITH_BODY = (413, 415)
 _REFERENCE = "#/components/schemas/{name}"
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {}]

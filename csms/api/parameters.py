@@ -39,6 +39,7 @@ PATH: Mapping[str, Any] = {
     ],
     "name": Annotated[str, Meta(min_length=1, max_length=100, description="The group's name")],
     "transactionId": Annotated[int, Meta(ge=1, le=2**31 - 1)],
+    "requestId": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="The number of the request of a report")],
     "reservationId": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
     "idTag": Annotated[str, Meta(min_length=1, max_length=255)],
     "tariffId": Annotated[str, Meta(min_length=1, max_length=100)],

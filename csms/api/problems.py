@@ -38,15 +38,25 @@ class Problem(Exception):
         self.members = dict(members or {})
         self.headers = tuple(headers)
 
-    def encode(self) -> bytes:
-        """Return the body."""
-        body: dict[str, Any] = {
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return HTTPStatus(self.status).phrase
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is said of it."""
+        return {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": self.title,
             "status": self.status,
             "detail": self.detail,
+            **self.members,
         }
-        return orjson.dumps({**body, **self.members})
+
+    def encode(self) -> bytes:
+        """Return the body as JSON."""
+        return orjson.dumps(self.body)
 
 
 def not_found(what: str) -> Problem:

@@ -14,6 +14,7 @@ from csms.api.parameters import ClientId, Listing, given, known
 from csms.api.ports import Ledger
 from csms.api.problems import Problem, not_found
 from csms.api.routes import Answer, Asked, Exchange, Route, Shown
+from csms.ledger.authorization import TagStatus
 from csms.ledger.state import Reservation, ReservationStatus
 from csms.store import listings
 
@@ -34,7 +35,10 @@ class ReservationQuery(Asked, frozen=True):
 
 
 class ShownReservation(Shown, frozen=True):
-    """A reservation; connector 0 is any. `transactionId` is the transaction that used it."""
+    """A reservation; connector 0 is any. `transactionId` is the transaction that used it.
+
+    `idTagStatus` is how its tag was judged when it was reserved.
+    """
 
     reservation_id: int
     client_id: str
@@ -45,6 +49,7 @@ class ShownReservation(Shown, frozen=True):
     created_at: datetime
     changed_at: datetime
     parent_id_tag: str | UnsetType = UNSET
+    id_tag_status: TagStatus | UnsetType = UNSET
     transaction_id: int | UnsetType = UNSET
 
 
@@ -116,6 +121,7 @@ def _shown(row: Reservation) -> ShownReservation:
         connector_id=row.connector_id,
         id_tag=row.id_tag,
         parent_id_tag=known(row.parent_id_tag),
+        id_tag_status=known(row.id_tag_status),
         status=row.status,
         expiry_date=row.expiry_date,
         transaction_id=known(row.transaction_id),

@@ -17,10 +17,11 @@ from klein import Klein
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException
 
 from csms.api.app import escape_segment, problem_of
+from csms.api.channel import HttpSite
 from csms.api.exchange import is_authorised, write_problem
 from csms.api.problems import Problem
 from csms.api.routes import CSV, MOST_CSV_BYTES, MOST_JSON_BYTES
@@ -97,9 +98,9 @@ class BoundedRequest(Request):
             self._kept.write(data)
 
 
-def make_site(root: Root) -> Site:
+def make_site(root: Root) -> HttpSite:
     """Return the site of a root."""
-    site = Site(root, requestFactory=BoundedRequest, parsePOSTFormSubmission=False)
+    site = HttpSite(root, requestFactory=BoundedRequest, parsePOSTFormSubmission=False)  # type: ignore[no-untyped-call]
     site.displayTracebacks = False
     site.noisy = False
     # Supervisors and Prometheus ask every few seconds: that is nothing for a log.

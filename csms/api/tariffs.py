@@ -62,7 +62,7 @@ class Tariffs:
             Route("GET", "/tariffs", "listTariffs", "Tariffs", self.list, {200: TariffPage}, query=Listing),
             Route("GET", one, "getTariff", "A tariff", self.get, {200: ShownTariff}, problems=(404,)),
             Route(
-                "PUT", one, "putTariff", "Enter a tariff, or change it for sessions that start from now on",
+                "PUT", one, "putTariff", "Enter a tariff, or change it for sessions that end from now on",
                 self.put, {200: ShownTariff, 201: ShownTariff}, body=Body(TariffRates), problems=(404, 422),
             ),
             Route("DELETE", one, "deleteTariff", "Delete a tariff", self.delete, {204: None}, problems=(404,)),

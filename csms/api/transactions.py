@@ -21,7 +21,7 @@ from csms.chargepoint.transactions import TransactionEnded, UnknownTransaction
 from csms.events.business import Measurement, Quality
 from csms.events.payload import Number
 from csms.ledger.clock import Instant
-from csms.ledger.metering import POWER, REGISTER, Sample, meter_value
+from csms.ledger.metering import Sample, meter_value
 from csms.ledger.numbers import kilo, number
 from csms.ledger.state import Reading, Transaction
 from csms.ledger.trail import missing_text
@@ -184,17 +184,16 @@ def _readings(
 
 def _shown_reading(reading: Reading, transaction_id: int) -> ShownReading:
     samples = _samples(reading.samples)
-    measurands = meter_value(Instant(reading.taken_at, "", False), samples).contents.measurands
-    power, register = measurands.get(POWER), measurands.get(REGISTER)
+    contents = meter_value(Instant(reading.taken_at, "", False), samples).contents
     return ShownReading(
         timestamp=reading.taken_at,
         received_at=reading.received_at,
         connector_id=reading.connector_id,
         transaction_id=transaction_id,
-        measurands=measurands,
+        measurands=msgspec.json.decode(contents.measurands or b"{}", type=dict[str, Measurement]),
         samples=samples,
-        current_power=power.value if power is not None else UNSET,
-        total_energy=register.value if register is not None else UNSET,
+        current_power=contents.power if contents.power is not None else UNSET,
+        total_energy=contents.register if contents.register is not None else UNSET,
     )
 
 

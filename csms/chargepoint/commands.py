@@ -7,11 +7,13 @@ connector 99 is the charge point's to say. It leaves as it is given, in the orde
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from csms.chargepoint.calls import TURN_S
 from csms.chargepoint.command_queue import CommandQueue
 from csms.chargepoint.outcomes import (
     CallRefused,
@@ -25,9 +27,11 @@ from csms.chargepoint.outcomes import (
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.session import Session
 from csms.chargepoint.shared import Shared
-from csms.events.redaction import without_secrets
-from csms.handlers.command_set import CommandSet
+from csms.events.redaction import holds_a_secret
+from csms.handlers.command_set import CommandSet, Learner
+from csms.handlers.tags import Tags
 from csms.ledger import chargepoints
+from csms.ledger.authorization import TagInfo
 from csms.ocppj import codec
 from csms.ocppj.frames import CallError
 from csms.ocppj.schemas import BadPayload
@@ -37,6 +41,10 @@ from csms.store.errors import StoreError
 
 _log = Logger()
 TIMEOUT_S = 30.0
+LONGEST_TIMEOUT_S = 600
+"""What the faces let an operator ask for at most."""
+LONGEST = timedelta(seconds=LONGEST_TIMEOUT_S + TURN_S + 60)
+"""After it a command has an outcome, whatever that is: its turn and its time are over, with a margin for the ledger."""
 _ACCEPTED = "Accepted"
 _PENDING = "Pending"
 
@@ -51,11 +59,13 @@ class Commands:
         shared: Shared,
         registry: Registry,
         command_sets: Mapping[Version, CommandSet],
+        tags: Tags,
         new_message_id: Callable[[], str],
     ) -> None:
         self._shared = shared
         self._registry = registry
         self._command_sets = command_sets
+        self._tags = tags
         self._queue = CommandQueue(shared, self._send_queued, self._may_send, self._tell_queued)
         self.new_message_id = new_message_id
         self.on_queued_result: Callable[[str, str, str, Result], None] = lambda *_: None
@@ -115,6 +125,12 @@ class Commands:
         """
         await self.check(client_id, action, payload)
         session = self._session(client_id, action)
+        learner = self._command_sets[session.version].learners.get(action)
+        judged = None
+        if learner is not None and learner.id_tag is not None:
+            # Before: where an authority thinks it over, the start may be here before its verdict.
+            judged = await self._judge(client_id, learner.id_tag(payload))
+            session = self._session(client_id, action)
         message_id = message_id if message_id is not None else self.new_message_id()
         left_s = (expires_at - self._shared.now()).total_seconds() if expires_at is not None else None
         if left_s is not None and left_s <= 0:
@@ -124,7 +140,8 @@ class Commands:
         frame = await session.call(action, payload, message_id, timeout_s, on_sent, left_s)
         if isinstance(frame, CallError):
             raise CallRefused(frame.code, frame.description, frame.details)
-        await self._learn(session, action, payload, frame.payload, message_id)
+        if learner is not None:
+            await self._learn(session, action, learner, payload, frame.payload, judged, message_id)
         return frame.payload
 
     async def queue(self, client_id: str, action: str, payload: Payload, expires_at: datetime) -> str:
@@ -136,7 +153,7 @@ class Commands:
         :raises StoreError: the ledger is away.
         """
         await self.check(client_id, action, payload)
-        if without_secrets(payload) != payload:
+        if holds_a_secret(payload):
             raise InvalidPayload(
                 "payload", "a secret is not kept, and so it cannot wait: send it when the charge point is there"
             )
@@ -201,13 +218,28 @@ class Commands:
         name = state.charge_point.version
         return next((version for version in SUPPORTED if version.name == name), SUPPORTED[0])
 
-    async def _learn(self, session: Session, action: str, request: Payload, response: Payload, message_id: str) -> None:
-        learner = self._command_sets[session.version].learners.get(action)
-        if learner is None:
-            return
+    async def _judge(self, client_id: str, id_tag: str) -> TagInfo | None:
+        """Judge a tag for a start to come, None where it cannot be judged: that keeps no command from its charge point."""
+        try:
+            judged = self._tags.judge(id_tag, client_id, self._shared.now())
+            return await judged if isinstance(judged, Deferred) else judged
+        except StoreError as error:
+            _log.warn("{client_id}: a tag was not judged: {error}", client_id=client_id, error=str(error))
+            return None
+
+    async def _learn(
+        self,
+        session: Session,
+        action: str,
+        learner: Learner,
+        request: Payload,
+        response: Payload,
+        judged: TagInfo | None,
+        message_id: str,
+    ) -> None:
         ledger, client_id = self._shared.ledger, session.client_id
         try:
-            known = await ledger.read(learner.query, client_id) if learner.query is not None else None
+            known = await ledger.read(learner.query, client_id) if learner.query is not None else judged
             await self._registry.decide(
                 client_id,
                 lambda state, context: learner.rule(state, context, request, response, known),

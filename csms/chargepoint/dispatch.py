@@ -7,6 +7,7 @@ built once for each version, not for each connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from csms.handlers.request import Reply, Request
+from csms.handlers.request import Refused, Reply, Request
 from csms.ledger.decision import Decision
 from csms.ocppj import frames
 from csms.ocppj.frames import Call, CallError, CallResult, Send
@@ -29,8 +30,8 @@ from csms.store.errors import StoreUnavailable
 _log = Logger()
 Handler = Callable[..., Reply | Deferred[Reply]]
 _BOOT = "BootNotification"
-_WAITS_FOR_REGISTRATION = frozenset({"Authorize", "StartTransaction"})
-"""What a Pending charge point of 1.6 may not do yet."""
+_WAITS_FOR_REGISTRATION = frozenset({"Authorize"})
+"""What a Pending charge point of 1.6 may not do yet; StartTransaction is refused by its handler, which keeps what it said."""
 _STOP = "StopTransaction"
 """Always taken: its energy has flowed."""
 
@@ -52,6 +53,8 @@ class Dispatcher:
     _handlers: dict[str, Handler] = attrs.field(factory=dict)
     _senders: dict[str, Handler] = attrs.field(factory=dict)
     """The handlers of what comes as a SEND: there is no answer to it in the schemas (OCPP-J 2.1 §4.2.4)."""
+    _takes_payload: set[str] = attrs.field(factory=set)
+    """The actions whose handlers read the payload as it is on the wire."""
 
     @classmethod
     def of(cls, version: Version, handlers: Iterable[object]) -> Dispatcher:
@@ -60,9 +63,10 @@ class Dispatcher:
         for handler in handlers:
             for action, route in create_route_map(handler).items():
                 if "_on_action" in route:
-                    is_answered = dispatcher.schemas.has_response(action)
-                    known = dispatcher._handlers if is_answered else dispatcher._senders
-                    known[str(action)] = route["_on_action"]
+                    known = dispatcher._handlers if dispatcher.schemas.has_response(action) else dispatcher._senders
+                    known[str(action)] = found = _unwrapped(route["_on_action"], handler)
+                    if getattr(found, "takes_payload", False):
+                        dispatcher._takes_payload.add(str(action))
         dispatcher.schemas.compile_for([*dispatcher._handlers, *dispatcher._senders])
         return dispatcher
 
@@ -73,12 +77,21 @@ class Dispatcher:
     def dispatch(self, call: Call, request: Request, mode: Mode) -> Outcome | Deferred[Outcome]:
         """Answer a CALL. Whatever goes wrong becomes a CALLERROR, but for a store that is away: that one is raised."""
         try:
-            handler = self._find(call.action)
-            _admit(self.version, call.action, request)
-            reply = self._handle(handler, call, request, mode)
-            if isinstance(reply, Deferred):
-                return reply.addCallback(self._encode, call).addErrback(self._failed, call)
-            return self._encode(reply, call)
+            action, schemas = call.action, self.schemas
+            handler = self._handlers.get(action) or self._find(action)
+            if request.state.registered != "Accepted":
+                _admit(self.version, action, request)
+            deviations = schemas.check_request(action, call.payload, mode)
+            if deviations and mode != "off":
+                request.deviations.extend(deviations)
+            if action in self._takes_payload:
+                reply = handler(request)
+            else:
+                payload = schemas.with_texts(call.payload) if deviations else call.payload
+                reply = handler(request, **schemas.keys.to_snake(payload))
+            if type(reply) is Reply:
+                return self._encode(reply, call)
+            return reply.addCallback(self._encode, call).addErrback(self._failed, call)  # type: ignore[union-attr]
         except Exception:  # noqa: BLE001 - a handler's fault must not end the connection
             return self._failed(Failure(), call)
 
@@ -92,19 +105,13 @@ class Dispatcher:
         if handler is None:
             raise exceptions.NotImplementedError(f"{send.action[:50]} is not sent in OCPP {self.version.name}")
         _admit(self.version, send.action, request)
-        reply = self._handle(handler, send, request, mode)
+        deviations = self.schemas.check_request(send.action, send.payload, mode)
+        if mode != "off":
+            request.deviations.extend(deviations)
+        reply = handler(request, **self.schemas.keys.to_snake(self.schemas.with_texts(send.payload)))
         if isinstance(reply, Deferred):
             raise TypeError(f"the handler of {send.action} has to decide at once")
         return reply.decision
-
-    def _handle(self, handler: Handler, message: Call | Send, request: Request, mode: Mode) -> Reply | Deferred[Reply]:
-        deviations = self.schemas.check_request(message.action, message.payload, mode)
-        if deviations and mode != "off":
-            request.deviations.extend(deviations)
-        if getattr(handler, "takes_payload", False):
-            return handler(request)
-        payload = self.schemas.with_texts(message.payload) if deviations else message.payload
-        return handler(request, **self.schemas.keys.to_snake(payload))
 
     def result_fault(self, action: str, result: CallResult) -> BadPayload | None:
         """Return how the result of a CALL of ours breaks its schema, taken strictly."""
@@ -124,9 +131,6 @@ class Dispatcher:
             return (error.description,)
 
     def _find(self, action: str) -> Handler:
-        handler = self._handlers.get(action)
-        if handler is not None:
-            return handler
         if action in self._senders:
             raise NotSupportedError(f"{action[:50]} comes as a SEND (message type {frames.SEND})")
         if action in self.schemas.actions:
@@ -138,9 +142,12 @@ class Dispatcher:
         return Outcome(frames.encode_result(call.message_id, payload), reply.decision)
 
     def _failed(self, failure: Failure, call: Call) -> Outcome:
-        error = failure.value
+        error, decision = failure.value, None
         if isinstance(error, StoreUnavailable):
             failure.raiseException()
+        if isinstance(error, Refused):
+            decision = error.decision
+            error = error.error
         if isinstance(error, BadPayload):
             code, description, details = error.code, error.description, {}
         elif isinstance(error, OCPPError):
@@ -148,12 +155,18 @@ class Dispatcher:
         else:
             _log.failure("a handler of {action} failed", failure, action=call.action)
             code, description, details = InternalError.code, "the message could not be processed", {}
-        return Outcome(frames.encode_error(call.message_id, code, description, details), None, code)
+        return Outcome(frames.encode_error(call.message_id, code, description, details), decision, code)
+
+
+def _unwrapped(route: Callable[..., Any], handler: object) -> Handler:
+    """Return a routed method without the library's wrapper around it, which only calls it."""
+    function = getattr(route, "__wrapped__", None)
+    return route if function is None else MethodType(function, handler)
 
 
 def _admit(version: Version, action: str, request: Request) -> None:
     """Refuse what comes before the registration was accepted (OCPP-J 1.6 errata 3.10, 2.x B02.FR.09, B03.FR.07)."""
-    registration = request.state.registered or request.state.charge_point.registration
+    registration = request.registration
     if registration == "Accepted" or action == _BOOT:
         return
     if version.pending_speaks_when_asked:

@@ -9,12 +9,14 @@ from twisted.internet.defer import Deferred
 
 from csms.chargepoint.arrival import Arrival
 from csms.chargepoint.commands import Commands
+from csms.chargepoint.cost_updates import CostUpdates
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.chargepoint.transaction_status import TransactionStatus
 from csms.chargepoint.transactions import Transactions
 from csms.handlers.command_set import CommandSet
+from csms.handlers.tags import Tags
 from csms.ledger import reservations
 from csms.ledger.cost import Tariff
 from csms.ocppj.versions import Version
@@ -33,6 +35,8 @@ class Operations:
     transactions: Transactions
     _shared: Shared
     _registry: Registry
+    _cost_updates: CostUpdates
+    _cost_updates_every_s: float
 
     @classmethod
     def of(
@@ -42,11 +46,13 @@ class Operations:
         command_sets: Mapping[Version, CommandSet],
         new_message_id: Callable[[], str],
         tariff: Tariff,
+        tags: Tags,
         *,
         asks_transaction_status: bool = False,
+        cost_updates_every_s: float = 0,
     ) -> Operations:
-        """Make the operations, and let them hear of the charge points that arrive."""
-        commands = Commands(shared, registry, command_sets, new_message_id)
+        """Make the operations, and let them hear of the charge points that arrive; 0 is that costs are not told unasked."""
+        commands = Commands(shared, registry, command_sets, tags, new_message_id)
         provisioning = Provisioning(shared, registry)
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
@@ -59,15 +65,20 @@ class Operations:
             Transactions(shared, registry, tariff),
             shared,
             registry,
+            CostUpdates(shared, registry, commands, tariff),
+            cost_updates_every_s,
         )
 
     @property
-    def jobs(self) -> Sequence[tuple[float, Callable[[], Deferred[None]]]]:
+    def jobs(self) -> Sequence[tuple[float, Callable[[], Deferred[None] | None]]]:
         """What has to be done again and again: seconds, and the job."""
-        return (
+        jobs: list[tuple[float, Callable[[], Deferred[None] | None]]] = [
             (EXPIRE_EVERY_S, lambda: Deferred.fromCoroutine(self.expire_reservations())),
             (SWEEP_EVERY_S, lambda: Deferred.fromCoroutine(self.commands.sweep())),
-        )
+        ]
+        if self._cost_updates_every_s > 0:
+            jobs.append((self._cost_updates_every_s, self._cost_updates.send))
+        return jobs
 
     async def expire_reservations(self) -> None:
         """End the reservations whose time is over, also of charge points that are offline."""

@@ -20,7 +20,8 @@ from csms.store import provisioning as store
 from csms.store import queries
 from csms.store.configuration import Scope, delete_wanted, put_wanted, wanted_by
 
-_LONGEST_KEY = 50
+_LONGEST_KEY = 100
+"""Configuration keys have 50 characters at most; the name of a variable of OCPP 2.x is put together of several."""
 _LONGEST_VALUE = 500
 _DELETED = "deleted by the operator"
 

@@ -38,6 +38,7 @@ class _Waiting(Struct, frozen=True, gc=False):
     text: bytes
     action: str
     message_id: str
+    error_code: str | None
 
     def callback(self, result: object) -> None:
         self.session.committed(result, self)
@@ -141,12 +142,11 @@ class Session(Unanswered):
         if self._in_flight:
             self._held = call  # a decision of ours is being committed
             return
-        shared = self._shared
-        context = shared.context(call.message_id)
-        shared.counters.count("calls", call.action if self._dispatcher.handles(call.action) else "unknown")
-        request = Request(self.state, context, call.payload, [])
+        shared, dispatcher = self._shared, self._dispatcher
+        shared.counters.count("calls", call.action if dispatcher.handles(call.action) else "unknown")
+        request = Request(self.state, shared.context(call.message_id), call.payload, [])
         try:
-            outcome = self._dispatcher.dispatch(call, request, self._mode)
+            outcome = dispatcher.dispatch(call, request, self._mode)
         except StoreUnavailable as error:
             self._publish_in(call, request)
             self._give_up(error)
@@ -170,7 +170,9 @@ class Session(Unanswered):
             self._answer(outcome.text, action, message_id, outcome.error_code)
             return
         self._in_flight = True
-        self._shared.ledger.commit_for(decision, _Waiting(self, decision.state, outcome.text, action, message_id))
+        self._shared.ledger.commit_for(
+            decision, _Waiting(self, decision.state, outcome.text, action, message_id, outcome.error_code)
+        )
 
     def committed(self, result: object, waiting: _Waiting) -> None:
         """The commit of an answer's decision is done, or failed."""
@@ -178,15 +180,15 @@ class Session(Unanswered):
             if isinstance(result, Failure):
                 self._not_committed(result, waiting.action, waiting.message_id)
             else:
-                self._committed(waiting.state, waiting.text, waiting.action, waiting.message_id)
+                self._committed(waiting)
         except Exception:  # noqa: BLE001 - whatever it is, it must not keep others from their answers
             self._broken(Failure())
 
-    def _committed(self, state: ChargePointState, text: bytes, action: str, message_id: str) -> None:
+    def _committed(self, waiting: _Waiting) -> None:
         self._in_flight = False
-        self.state = state
-        self._answer(text, action, message_id)
-        if action == _BOOT and self._closing is None:
+        self.state = waiting.state
+        self._answer(waiting.text, waiting.action, waiting.message_id, waiting.error_code)
+        if waiting.action == _BOOT and self._closing is None:
             self._shared.tell_ready(self.client_id, booted=True)
 
     def _not_committed(self, failure: Failure, action: str, message_id: str) -> None:

@@ -94,9 +94,13 @@ class Unanswered(Presence):
     # The protocol stream.
 
     def _publish_in(self, call: Call | Send, request: Request) -> None:
-        if request.deviations:
+        publish, deviations = self._shared.publish_protocol_event, request.deviations
+        if deviations:
             self._shared.counters.count("deviations")
-        self._publish("in", call.action, call.message_id, call.raw, tuple(request.deviations))
+        if publish is not None:
+            at = request.context.now
+            noted = tuple(deviations) if deviations else ()
+            publish(ProtocolEvent(at, self.client_id, "in", call.action, call.message_id, call.raw, noted))
 
     def _publish(self, direction: str, action: str, message_id: str, frame: bytes, deviations: tuple[str, ...]) -> None:
         publish = self._shared.publish_protocol_event

@@ -19,7 +19,8 @@ from csms.cli.arguments import (
     print_page,
 )
 from csms.cli.configuration import configuration
-from csms.cli.output import Column, as_text, columns, field, print_fields, print_json, print_line, print_rows
+from csms.cli.output import Column, as_text, columns, field, moment, print_fields, print_json, print_line, print_rows
+from csms.cli.variables import monitors, variables
 
 _PATH = "chargepoints"
 
@@ -41,8 +42,14 @@ _COLUMNS: list[Column] = [
     ("model", field("model")),
     ("connectors", _connectors),
 ]
+_QUIRKS: list[Column] = [
+    *columns("deviation", "count"),
+    ("firstSeen", moment("firstSeen")),
+    ("lastSeen", moment("lastSeen")),
+    *columns("example"),
+]
 _MESSAGES: list[Column] = [
-    ("time", field("timestamp")),
+    ("time", moment("timestamp", decimals=3)),
     ("direction", field("direction")),
     ("message", field("messageType")),
     ("message id", field("messageId")),
@@ -81,7 +88,7 @@ def show(api: Api, client_id: str, *, as_json: bool) -> None:
 @click.option(
     "--registration",
     type=click.Choice(["Accepted", "Pending", "Rejected"]),
-    help="What its BootNotification is answered. A pending one can be configured, but not charge.",
+    help="What its BootNotification is answered. A pending one can be configured; its transactions wait.",
 )
 @click.option(
     "--validation",
@@ -90,7 +97,7 @@ def show(api: Api, client_id: str, *, as_json: bool) -> None:
 )
 @click.option("--tariff", shell_complete=completion.tariff_ids, help="The id of its tariff.")
 @click.option("--meter-factor", type=Clearable(Number()), help="What its energy and power values are multiplied by.")
-@click.option("--group", help="The group whose wanted configuration it gets.")
+@click.option("--group", shell_complete=completion.groups, help="The group whose wanted configuration it gets.")
 @click.option(
     "--allow-no-subprotocol/--require-subprotocol",
     default=None,
@@ -147,7 +154,7 @@ def quirks(api: Api, client_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json(document)
         return
-    print_rows(columns("deviation", "count", "firstSeen", "lastSeen", "example"), items_of(document))
+    print_rows(_QUIRKS, items_of(document))
 
 
 @chargepoint.command(epilog="Example: csms chargepoint messages CP0001 --action StatusNotification --since 2h")
@@ -178,3 +185,5 @@ def messages(
 
 
 chargepoint.add_command(configuration)
+chargepoint.add_command(variables)
+chargepoint.add_command(monitors)

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from twisted.internet.endpoints import serverFromString
 
-from csms.settings import Settings, SettingsError, load
+from csms.setting_sources import SettingsError
+from csms.settings import Settings, load
 
 
 @click.command(name="check-config", epilog="Example: csms check-config /etc/csms/csms.toml")
@@ -60,6 +61,9 @@ def checked(file: Path | None) -> Settings:
     ):
         if path is not None:
             _check_readable(setting, path)
+    roots = settings.iso15118.mo_roots
+    if roots is not None and not Path(roots).is_dir():
+        _check_readable("iso15118.mo_roots", roots)
     return settings
 
 

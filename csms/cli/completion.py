@@ -8,17 +8,21 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import click
 
 from csms.cli.address import address
 from csms.cli.api_client import PAGE, Api
+from csms.cli.faults import Fault
 
 _CONNECT_S = 0.3
 _READ_S = 0.7
 _HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+,/=%-]*")
 _COMMANDS = "/api/v1/chargepoints/{clientId}/commands/{action}"
+_FAMILIES = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
+"""The parts of the `ocpp` package, by the version that a charge point speaks."""
 
 Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -47,9 +51,30 @@ def _first(collection: str, member: str) -> Completion:
     )
 
 
-def _actions(api: Api, context: click.Context) -> list[Any]:
-    del context
-    return list(_enumeration(api.get("openapi.json"), _COMMANDS, "action"))
+def _commands(api: Api, context: click.Context) -> list[Any]:
+    """Return the actions that can be sent: to the charge point that is named, where its version is known."""
+    offered = list(_enumeration(api.get("openapi.json"), _COMMANDS, "action"))
+    with contextlib.suppress(Fault):
+        known = _actions_of(api, context)
+        return [action for action in offered if action in known]
+    return offered
+
+
+def _actions_of(api: Api, context: click.Context) -> set[str]:
+    """Return all actions, in either direction, of the version that the charge point speaks that is named."""
+    # Where an option is being completed, what stands before it is not taken for the argument yet.
+    client_id = context.params.get("client_id") or next(iter(context.args), None)
+    version = api.get("chargepoints", client_id).get("version") if client_id is not None else None
+    families = [_FAMILIES[version]] if version in _FAMILIES else _FAMILIES.values()
+    # The package takes a while to import: only completion pays for it.
+    return {str(action.value) for family in families for action in import_module(f"ocpp.{family}.enums").Action}
+
+
+def _complete_type(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    del context, parameter
+    from csms.events.schemas import EVENTS
+
+    return sorted(name for name in EVENTS if name.startswith(incomplete))
 
 
 def _enumeration(document: dict[str, Any], path: str, name: str) -> list[Any]:
@@ -65,4 +90,7 @@ id_tags = _first("idtags", "idTag")
 tariff_ids = _first("tariffs", "tariffId")
 transaction_ids = _first("transactions", "transactionId")
 reservation_ids = _first("reservations", "reservationId")
-actions = _completes(_actions)
+groups = _first("chargepoints", "groupName")
+commands = _completes(_commands)
+actions = _completes(lambda api, context: list(_actions_of(api, context)))
+event_types = _complete_type

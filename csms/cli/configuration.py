@@ -10,7 +10,16 @@ from csms.cli import completion
 from csms.cli.api_client import Api, pass_api
 from csms.cli.arguments import as_json_option, print_page
 from csms.cli.faults import Fault, Status
-from csms.cli.output import columns, print_fields, print_json
+from csms.cli.output import Column, columns, field, moment, print_fields, print_json, print_rows
+
+_RESULTS: list[Column] = [
+    ("key", field("key")),
+    ("wanted", field("value")),
+    ("by", lambda item: f"group {item['group']}" if "group" in item else item.get("source")),
+    ("status", field("status")),
+    ("value before", field("readValue")),
+    ("at", moment("at")),
+]
 
 
 @click.command(
@@ -18,8 +27,14 @@ from csms.cli.output import columns, print_fields, print_json
     "csms chargepoint configuration --group depot --wanted"
 )
 @click.argument("client_id", metavar="[CLIENTID]", required=False, shell_complete=completion.client_ids)
-@click.option("--group", help="A group instead of a charge point; it has wanted values only.")
-@click.option("--wanted", is_flag=True, help="Show the wanted values instead of those that it has.")
+@click.option(
+    "--group", shell_complete=completion.groups, help="A group instead of a charge point; it has wanted values only."
+)
+@click.option(
+    "--wanted",
+    is_flag=True,
+    help="Show the wanted values, and what came of them when it booted, instead of those that it has.",
+)
 @click.option("--want", "wants", metavar="KEY=VALUE", multiple=True, help="Want a value. May be repeated.")
 @click.option("--unwant", "unwants", metavar="KEY", multiple=True, help="Want it no more. May be repeated.")
 @click.option("--unwant-all", is_flag=True, help="Want nothing any more.")
@@ -39,7 +54,7 @@ def configuration(
     """Show the configuration of the charge point CLIENTID as it was last heard, or what is wanted of it.
 
     Wanted values are read and set when the charge point has booted, and only those; a charge point's own go before its
-    group's. To ask for its configuration now, use csms send CLIENTID GetConfiguration.
+    group's. With --wanted it is shown what came of each at the last boot; without a status it waits for the next. To ask for its configuration now, use csms send CLIENTID GetConfiguration.
     """
     path = _whose(client_id, group)
     changes = dict(_pair(want) for want in wants)
@@ -56,11 +71,21 @@ def configuration(
         else:
             api.delete(*path)
         _show(after, as_json=as_json)
-    elif wanted or client_id is None:
+    elif client_id is None:
         _show(api.get(*path), as_json=as_json)
+    elif wanted:
+        results = api.get(*path, results="true")
+        if as_json:
+            print_json(results)
+        else:
+            print_rows(_RESULTS, [{"key": key, **_members(item)} for key, item in results.items()])
     else:
         page = api.listing("chargepoints", client_id, "configuration", limit=None)
-        print_page(page, columns("key", "value", "readonly", "seenAt"), as_json=as_json)
+        print_page(page, [*columns("key", "value", "readonly"), ("seenAt", moment("seenAt"))], as_json=as_json)
+
+
+def _members(item: Any) -> dict[str, Any]:
+    return item if isinstance(item, dict) else {}
 
 
 def _show(values: dict[str, Any], *, as_json: bool) -> None:

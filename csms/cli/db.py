@@ -17,7 +17,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from csms.cli import backup as backups
-from csms.settings import Settings, SettingsError, load
+from csms.setting_sources import SettingsError
+from csms.settings import Settings, load
 from csms.store.database import parse_url, reading_engine, writing_engine
 from csms.store.errors import StoreError
 from csms.store.ownership import gateway_lease

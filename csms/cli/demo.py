@@ -28,6 +28,7 @@ from csms.cli.sightings import Sighting, Sightings
 from csms.cli.table import Lines, LiveTable, save_picture
 
 _CHARGE_POINTS = 3
+_VERSIONS = "1.6,2.0.1,2.1"
 _SIMULATED_S = 1800
 _READING_EVERY_S = 450
 _RAMP_S = 3
@@ -67,8 +68,8 @@ and beside it:             mosquitto_sub -v -t 'csms/#'"""
 def demo(broker: str | None, seconds: float, save_picture: Path | None) -> None:
     """Show the daemon at work on real parts.
 
-    Starts the daemon by twistd, an MQTT broker and three simulated charge points (OCPP 1.6) that boot, charge and stop;
-    prints the business events as an independent subscriber receives them from the broker, then what is in the ledger.
+    Starts the daemon by twistd, an MQTT broker and three simulated charge points (OCPP 1.6, 2.0.1 and 2.1) that boot,
+    charge and stop; prints the business events as an independent subscriber receives them from the broker, then what is in the ledger.
     Everything runs in processes of its own on free ports of this machine, and ends with the demonstration. The exit
     status is 0 if every session was completed and all its events were seen.
     """
@@ -185,11 +186,14 @@ class Demonstration:
         return child, ocpp_port
 
     def _start_simulator(self, port: int) -> Child:
-        self._display.say(f"charge points: {_CHARGE_POINTS}, half an hour of charging in {self._seconds:.0f} seconds")
+        self._display.say(
+            f"charge points: {_CHARGE_POINTS} (OCPP {_VERSIONS}), half an hour of charging in {self._seconds:.0f} seconds"
+        )
         options = {
             "--url": f"ws://127.0.0.1:{port}/ocpp/",
             "--prefix": "CP",
             "--count": str(_CHARGE_POINTS),
+            "--version": _VERSIONS,
             "--sessions": "1",
             "--duration": str(_SIMULATED_S),
             "--interval": str(_READING_EVERY_S),
@@ -238,8 +242,8 @@ class Demonstration:
         self._read_until(lambda: self._sightings.has_seen(self._transaction_ids), _PATIENCE_S / 3)
 
     @property
-    def _transaction_ids(self) -> set[int]:
-        return {session["transaction_id"] for session in self._sessions}
+    def _transaction_ids(self) -> set[int | None]:
+        return {self._sightings.number(session["client_id"], session["transaction_id"]) for session in self._sessions}
 
     def _told(self, ledger: Summary) -> list[tuple[str, str]]:
         energy_kwh = ledger.energy_wh / 1000

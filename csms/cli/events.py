@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from csms.cli import completion
 from csms.cli.api_client import Api, pass_api
 from csms.cli.arguments import as_json_option, client_id_option
 from csms.cli.event_stream import Follower
@@ -26,7 +27,12 @@ _LIMIT = 50
 @click.option("--follow", is_flag=True, help="Go on with the events as they happen, until Ctrl-C.")
 @click.option("--after", type=click.IntRange(0), metavar="POSITION", help="Only those after this position.")
 @click.option(
-    "--type", "types", metavar="TYPE", multiple=True, help="Of this type only, as completed. May be repeated."
+    "--type",
+    "types",
+    metavar="TYPE",
+    multiple=True,
+    shell_complete=completion.event_types,
+    help="Of this type only, as completed. May be repeated.",
 )
 @client_id_option
 @click.option(

@@ -11,19 +11,20 @@ from csms.cli import completion
 from csms.cli.api_client import Api, pass_api
 from csms.cli.arguments import Clearable, Number, When, as_json_option, extent, list_options, print_page
 from csms.cli.faults import Fault, Status
-from csms.cli.output import Column, as_text, field, print_fields, print_json, print_line, print_rows, visible
+from csms.cli.output import Column, as_text, field, moment, print_fields, print_json, print_line, print_rows, visible
 
 _PATH = "idtags"
 _COLUMNS: list[Column] = [
     ("id tag", field("idTag")),
     ("status", field("status")),
-    ("expires", field("expiryDate")),
+    ("expires", moment("expiryDate")),
     ("parent", field("parentIdTag")),
     ("type", field("type")),
     ("charge points", lambda item: ", ".join(map(str, item.get("chargePoints") or ()))),
     ("transactions", field("maxTransactions")),
     ("kWh", field("budgetKwh")),
     ("period", field("budgetPeriod")),
+    ("EVSEs", lambda item: ", ".join(map(str, item.get("evses") or ()))),
 ]
 _MEMBERS = (
     "status",
@@ -34,6 +35,7 @@ _MEMBERS = (
     "maxTransactions",
     "budgetKwh",
     "budgetPeriod",
+    "evses",
 )
 _BOM = b"\xef\xbb\xbf"
 
@@ -86,6 +88,13 @@ def show(api: Api, id_tag: str, *, as_json: bool) -> None:
 @click.option(
     "--budget-period", type=Clearable(click.Choice(["day", "week", "month"])), help="The period of its budget."
 )
+@click.option(
+    "--evse",
+    "evses",
+    type=Clearable(click.IntRange(1)),
+    multiple=True,
+    help="The EVSEs that it may use, instead of all. May be repeated.",
+)
 @as_json_option
 @pass_api
 def put(
@@ -99,6 +108,7 @@ def put(
     max_transactions: int | str | None,
     budget_kwh: float | str | None,
     budget_period: str | None,
+    evses: tuple[int | str, ...],
     *,
     as_json: bool,
 ) -> None:
@@ -115,6 +125,7 @@ def put(
         "maxTransactions": max_transactions,
         "budgetKwh": budget_kwh,
         "budgetPeriod": budget_period,
+        "evses": [evse for evse in evses if evse != ""] if evses else None,
     }
     given = {name: value for name, value in options.items() if value is not None}
     body = {"status": "Accepted", **_known(api, id_tag), **given}

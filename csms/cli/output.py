@@ -7,6 +7,7 @@ lone surrogates) is shown as its escape, and nothing is ever read as rich markup
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ Column = tuple[str, Callable[[dict[str, Any]], Any]]
 """A heading, and what stands below it for an item."""
 
 _MOST_MARKS = 4
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)(Z)")
 
 
 def visible(text: str) -> str:
@@ -68,6 +70,20 @@ def as_text(value: Any) -> str:
 def field(name: str) -> Callable[[dict[str, Any]], Any]:
     """Return what gets a member of an item."""
     return lambda item: item.get(name)
+
+
+def moment(name: str, decimals: int = 0) -> Callable[[dict[str, Any]], Any]:
+    """Return what gets a time of an item, with so many decimals of its seconds at most: a table is to be read."""
+
+    def get(item: dict[str, Any]) -> Any:
+        value = item.get(name)
+        found = _TIME.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            return value
+        seconds, fraction, zone = found.groups()
+        return seconds + fraction[: decimals + 1 if decimals else 0] + zone
+
+    return get
 
 
 def columns(*names: str) -> list[Column]:

@@ -7,7 +7,7 @@ import click
 from csms.cli import completion
 from csms.cli.api_client import Api, pass_api
 from csms.cli.arguments import as_json_option, client_id_option, extent, list_options, print_page
-from csms.cli.output import Column, field, print_fields, print_json
+from csms.cli.output import Column, field, moment, print_fields, print_json
 
 _PATH = "reservations"
 _COLUMNS: list[Column] = [
@@ -15,8 +15,9 @@ _COLUMNS: list[Column] = [
     ("charge point", field("clientId")),
     ("connector", field("connectorId")),
     ("id tag", field("idTag")),
+    ("tag status", field("idTagStatus")),
     ("status", field("status")),
-    ("expires", field("expiryDate")),
+    ("expires", moment("expiryDate")),
     ("transaction", field("transactionId")),
 ]
 

@@ -14,6 +14,8 @@ from csms.cli.output import as_json as printed
 from csms.cli.output import print_json, print_line
 
 _TIMEOUT_S = 30.0
+_TURN_S = 60.0
+"""How long a command waits for its turn behind others at most, before its own time begins."""
 _MARGIN_S = 10.0
 
 
@@ -22,7 +24,7 @@ _MARGIN_S = 10.0
     "(or @payload.json, or - for standard input)"
 )
 @client_id_argument
-@click.argument("action", metavar="ACTION", shell_complete=completion.actions)
+@click.argument("action", metavar="ACTION", shell_complete=completion.commands)
 @click.argument("payload", metavar="[JSON]", type=JsonObject(), default="{}")
 @click.option("--timeout", type=Number(), help="Seconds to wait for its answer.  [default: 30]")
 @click.option(
@@ -66,8 +68,7 @@ def send(
         parameters={"timeout": timeout, "expiresAt": expires_at},
         content=payload,
         headers=headers,
-        # Its turn may take as long to come as its answer.
-        read_s=2 * (timeout or _TIMEOUT_S) + _MARGIN_S,
+        read_s=_TURN_S + (timeout or _TIMEOUT_S) + _MARGIN_S,
     )
     if as_json:
         print_json(answer)

@@ -48,8 +48,34 @@ def words(event_type: str, payload: dict[str, Any]) -> str:
             return f"{payload['version']} from {payload.get('remoteAddress', 'somewhere')}"
         case "disconnected":
             return str(payload["reason"])
+        case "start_refused":
+            return f"connector {payload['connectorId']} by {payload['idTag']}: the registration is {payload['registration']}"
+        case "orphan_stop":
+            return f"of transaction {payload['transactionId']}, which is not known, at {payload['meterStop']} Wh"
+        case "reservation_changed":
+            return _reservation(payload)
+        case "configuration_changed":
+            return _configuration(payload)
+        case "firmware_status" | "diagnostics_status":
+            return str(payload["status"])
         case _:
             return json.dumps(payload)
+
+
+def _reservation(payload: dict[str, Any]) -> str:
+    previous = f"{payload['previousStatus']} -> " if "previousStatus" in payload else ""
+    place = f"connector {payload['connectorId']}" if payload["connectorId"] else "any connector"
+    reason = f", {payload['reason']}" if "reason" in payload else ""
+    tag_status = f" ({payload['idTagStatus']})" if "idTagStatus" in payload else ""
+    return f"reservation {payload['reservationId']}, {place} for {payload['idTag']}{tag_status}: {previous}{payload['status']}{reason}"
+
+
+def _configuration(payload: dict[str, Any]) -> str:
+    if "wanted" in payload:
+        return f"{payload['key']} is not {payload['wanted']}: {payload['status']}"
+    previous = f"{payload['previousValue']} -> " if "previousValue" in payload else ""
+    status = f" ({payload['status']})" if "status" in payload else ""
+    return f"{payload['key']}: {previous}{payload.get('value', 'no value')}{status}"
 
 
 def _reading(payload: dict[str, Any]) -> list[str]:
@@ -72,6 +98,8 @@ class Sightings:
     """Transaction id to kWh."""
     costs: dict[int, float] = field(factory=dict)
     """Transaction id to cost."""
+    numbers: dict[tuple[str, str], int] = field(factory=dict)
+    """Transaction ids by charge point and the id that a station of OCPP 2.x gave itself."""
 
     def take(self, topic: str, payload: str, now: datetime) -> Sighting | None:
         """Take a message; return it if it is a business event of ours that is new."""
@@ -86,12 +114,20 @@ class Sightings:
             return None
         self.event_ids.add(event["eventId"])
         seen = Sighting(now, topic, event["eventType"], event["clientId"], event["payload"])
+        if "stationTransactionId" in seen.payload:
+            self.numbers[seen.client_id, seen.payload["stationTransactionId"]] = seen.payload["transactionId"]
         if seen.event_type == "completed":
             self.completed[seen.payload["transactionId"]] = seen.payload["energyUsed"]
         elif seen.event_type == "session_cost":
             self.costs[seen.payload["transactionId"]] = seen.payload["estimatedCost"]
         return seen
 
-    def has_seen(self, transaction_ids: set[int]) -> bool:
+    def number(self, client_id: str, transaction_id: int | str) -> int | None:
+        """Return the daemon's number of a transaction that a charge point names, None before it was seen."""
+        if isinstance(transaction_id, int):
+            return transaction_id
+        return self.numbers.get((client_id, transaction_id))
+
+    def has_seen(self, transaction_ids: set[int | None]) -> bool:
         """Whether these transactions are completed and have their cost."""
         return transaction_ids <= self.completed.keys() and transaction_ids <= self.costs.keys()

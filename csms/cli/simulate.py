@@ -10,7 +10,6 @@ from typing import Any, Self, cast
 
 import click
 from attrs import asdict
-from ocpp.v16.enums import Reason
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -19,9 +18,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from csms.simulator.behaviour import Behaviour
+from csms.simulator.behaviour import REASONS, Behaviour
 from csms.simulator.client import tls_options
 from csms.simulator.fleet import Fleet, Phases, Statistics
+from csms.simulator.languages import VERSIONS, versions
 from csms.simulator.sessions import SessionRecord
 
 _MOST_ROWS = 25
@@ -34,6 +34,14 @@ _MOST_ROWS = 25
 @click.option(
     "--url", required=True, help="ws://host:port/ocpp/ (identities are made up) or a complete URL with the identity."
 )
+@click.option(
+    "--version",
+    "version_names",
+    default="1.6",
+    show_default=True,
+    metavar="VERSION[,VERSION…]",
+    help=f"OCPP version: {', '.join(VERSIONS)}; several are dealt out in turn.",
+)
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many charge points.")
 @click.option("--prefix", default="SIM", show_default=True, help="Identities are PREFIX0001, PREFIX0002, …")
 @click.option("--sessions", type=click.IntRange(0), default=1, show_default=True, help="Sessions of each charge point.")
@@ -43,18 +51,24 @@ _MOST_ROWS = 25
 @click.option("--phases", type=click.Choice(["1", "3", "mixed"]), default="3", show_default=True)
 @click.option(
     "--reason",
-    type=click.Choice([*(reason.value for reason in Reason), "random"]),
+    type=click.Choice([*dict.fromkeys(reason for words in REASONS.values() for reason in words), "random"]),
     default="Local",
     show_default=True,
-    help="Why sessions stop.",
+    metavar="REASON|random",
+    help="Why sessions stop, a word of the OCPP version.",
 )
 @click.option("--id-tag", default="TAG{n}", show_default=True, help="{n} becomes the number of the charge point.")
 @click.option(
-    "--connectors", type=click.IntRange(1), default=1, show_default=True, help="Connectors of each; sessions rotate."
+    "--connectors",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Connectors of each (EVSEs in OCPP 2.x); sessions rotate.",
 )
 @click.option(
     "--meter-start", type=click.IntRange(0), default=1000, show_default=True, help="The register at the start (Wh)."
 )
+@click.option("--signed", is_flag=True, help="Sign the readings of start and end (OCPP 2.x).")
 @click.option("--password", envvar="CSMS_SIMULATOR_PASSWORD", show_envvar=True, help="For Basic authentication.")
 @click.option(
     "--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="PEM file to check a wss server with."
@@ -86,7 +100,7 @@ _MOST_ROWS = 25
     "--json", "as_json", is_flag=True, help="One JSON object for each session, and a summary as the last line."
 )
 def simulate(**options: Any) -> None:
-    """Simulate charge points (OCPP 1.6): boot, authorise, charge, send meter values, stop.
+    """Simulate charge points (OCPP 1.6, 2.0.1 and 2.1): boot, authorise, charge, send meter values, stop.
 
     Time stamps are simulated: they start in the past, so that the last session ends about now. The exit status is 0
     when every session ended and the server answered every message about it, 1 otherwise.
@@ -107,7 +121,9 @@ def simulate(**options: Any) -> None:
 
 
 def _fleet(reactor: IReactorTime, options: dict[str, Any], display: _Display) -> Fleet:
+    spoken = versions(options["version_names"])
     behaviour = Behaviour(
+        version=spoken[0],
         sessions=options["sessions"],
         duration_s=options["duration"],
         interval_s=options["interval"],
@@ -115,7 +131,8 @@ def _fleet(reactor: IReactorTime, options: dict[str, Any], display: _Display) ->
         connectors=options["connectors"],
         id_tag=options["id_tag"],
         meter_start_wh=options["meter_start"],
-        reason=None if options["reason"] == "random" else Reason(options["reason"]),
+        reason=None if options["reason"] == "random" else options["reason"],
+        signed_readings=options["signed"],
         offline_after_s=options["offline_after"],
         offline_for_s=options["offline_for"],
         keep=options["keep"],
@@ -129,6 +146,7 @@ def _fleet(reactor: IReactorTime, options: dict[str, Any], display: _Display) ->
         behaviour,
         wall_clock=lambda: datetime.now(UTC),
         prefix=options["prefix"],
+        versions=spoken,
         phases=phases,
         password=options["password"],
         tls=tls_options(options["url"], options["ca"]),
@@ -227,11 +245,12 @@ class _Table(_Display):
         statistics = fleet.statistics()
         table = Table(caption=_summary(statistics), caption_justify="left")
         if len(fleet.charge_points) <= _MOST_ROWS:
-            for heading in ("charge point", "state", "sessions", "kWh", "queued", ""):
+            for heading in ("charge point", "OCPP", "state", "sessions", "kWh", "queued", ""):
                 table.add_column(heading)
             for point in fleet.charge_points:
                 table.add_row(
                     Text(point.client_id),
+                    point.version.name,
                     point.state,
                     str(len(point.sessions)),
                     f"{point.energy_wh / 1000:.3f}",

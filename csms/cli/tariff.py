@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
 
 from csms.cli import completion
 from csms.cli.api_client import Api, pass_api
-from csms.cli.arguments import Number, as_json_option, extent, list_options, print_page
+from csms.cli.arguments import Number, as_json_option, client_id_argument, extent, list_options, print_page
 from csms.cli.faults import Fault, Status
 from csms.cli.output import Column, as_text, field, print_fields, print_json, print_line
+from csms.cli.output import as_json as printed
 
 _PATH = "tariffs"
+_READ_S = 70.0
+"""Its turn may take as long to come as its answer: 30 s."""
 _COLUMNS: list[Column] = [
     ("tariff", field("tariffId")),
     ("currency", field("currency")),
@@ -83,6 +87,37 @@ def put(
     if "currency" not in body:
         raise Fault("--currency: a new tariff needs one", Status.USAGE)
     (print_json if as_json else print_fields)(api.put(_PATH, tariff_id, body=body))
+
+
+@tariff.command(epilog="Example: csms tariff send night CP0001 --evse 1")
+@_tariff_id
+@client_id_argument
+@click.option("--evse", type=click.IntRange(0), help="The EVSE whose default tariff it becomes, instead of all.")
+@click.option(
+    "--transaction",
+    type=click.IntRange(1),
+    help="The running transaction whose tariff it becomes, by its transactionId.",
+)
+@as_json_option
+@pass_api
+def send(api: Api, tariff_id: str, client_id: str, evse: int | None, transaction: int | None, *, as_json: bool) -> None:
+    """Send the tariff TARIFFID to the charge point CLIENTID, which has to speak OCPP 2.1, and print its response.
+
+    It becomes the default tariff of the charge point, of one EVSE, or the tariff of a running transaction.
+    """
+    if evse is not None and transaction is not None:
+        raise Fault("--evse, --transaction: one of them is allowed", Status.USAGE)
+    body: dict[str, Any] = {"tariffId": tariff_id, "evseId": evse, "transactionId": transaction}
+    answer: Any = api.request(
+        "POST",
+        ("chargepoints", client_id, "tariffs"),
+        content=json.dumps({name: value for name, value in body.items() if value is not None}).encode(),
+        read_s=_READ_S,
+    )
+    if as_json:
+        print_json(answer)
+    else:
+        print_line(printed(answer.get("response"), indent=2))
 
 
 def _known(api: Api, tariff_id: str, members: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 from csms.cli import completion
 from csms.cli.api_client import Api, pass_api
 from csms.cli.arguments import When, as_json_option, client_id_option, extent, list_options, print_page
-from csms.cli.output import Column, field, print_fields, print_json
+from csms.cli.output import Column, field, moment, print_fields, print_json
 
 _PATH = "transactions"
 
@@ -32,14 +32,14 @@ _COLUMNS: list[Column] = [
     ("connector", field("connectorId")),
     ("id tag", field("idTag")),
     ("status", field("status")),
-    ("start", field("startTime")),
-    ("stop", field("stopTime")),
+    ("start", moment("startTime")),
+    ("stop", moment("stopTime")),
     ("kWh", field("energyUsed")),
     ("cost", _cost),
     ("quality", field("quality")),
 ]
 _READINGS: list[Column] = [
-    ("time", field("timestamp")),
+    ("time", moment("timestamp")),
     ("connector", field("connectorId")),
     ("kWh", field("totalEnergy")),
     ("kW", field("currentPower")),

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from csms.events.notices import Notice
-from csms.events.payload import Number
+from csms.events.payload import Number as Number  # noqa: PLC0414 - it is known from here, too
 from csms.events.payload import PayloadStruct as _Payload
 
 Quality = Literal["good", "estimated", "clock_suspect"]
@@ -88,6 +88,19 @@ class Measurement(_Payload, frozen=True):
     location: str | UnsetType = UNSET
     phase: str | UnsetType = UNSET
     phases: dict[str, Number] | UnsetType = UNSET
+
+
+class StartRefused(_Payload, frozen=True):
+    """A start that was refused because the charge point is not accepted yet; it is kept, and may come again.
+
+    Where it does not, the energy that flowed meanwhile is of no transaction.
+    """
+
+    connector_id: int
+    id_tag: str
+    start_time: datetime
+    registration: str
+    meter_start: Number | UnsetType = UNSET
 
 
 class MeterReading(_Payload, frozen=True):
@@ -185,6 +198,7 @@ class ReservationChanged(_Payload, frozen=True):
     """A reservation was made, replaced or refused, is used, is cancelled or has expired.
 
     `reason` is the charge point's word where it refused one, and says why one was cancelled that nobody cancelled.
+    `idTagStatus` is how the tag was judged when it was reserved.
     """
 
     reservation_id: int
@@ -193,6 +207,7 @@ class ReservationChanged(_Payload, frozen=True):
     expiry_date: datetime
     status: Literal["ACTIVE", "USED", "CANCELLED", "EXPIRED", "REJECTED"]
     parent_id_tag: str | UnsetType = UNSET
+    id_tag_status: str | UnsetType = UNSET
     previous_status: str | UnsetType = UNSET
     transaction_id: int | UnsetType = UNSET
     reason: str | UnsetType = UNSET
@@ -201,7 +216,8 @@ class ReservationChanged(_Payload, frozen=True):
 class ConfigurationChanged(_Payload, frozen=True):
     """A configuration key has another value than was last known, or did not take the one that the operator wants.
 
-    `status` is the charge point's answer where it was told to change it. The value of a secret is never there.
+    `status` is the charge point's answer where it was told to change it. The value of a secret is never there. Of OCPP 2.x
+    `key` is the name of a variable, whose parts stand beside it; `attribute` is there where it is not `Actual`.
     """
 
     key: str
@@ -209,6 +225,56 @@ class ConfigurationChanged(_Payload, frozen=True):
     previous_value: str | UnsetType = UNSET
     wanted: str | UnsetType = UNSET
     status: str | UnsetType = UNSET
+    component: str | UnsetType = UNSET
+    component_instance: str | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    variable: str | UnsetType = UNSET
+    variable_instance: str | UnsetType = UNSET
+    attribute: str | UnsetType = UNSET
+
+
+class VariableEvent(_Payload, frozen=True):
+    """A variable that is monitored changed, crossed a threshold or is told of again and again (OCPP 2.x NotifyEvent).
+
+    `key` is its name, whose parts stand beside it. `cleared` says whether it is back to normal.
+    """
+
+    key: str
+    component: str
+    variable: str
+    timestamp: datetime
+    trigger: str
+    station_event_id: int
+    cleared: bool
+    value: str | UnsetType = UNSET
+    component_instance: str | UnsetType = UNSET
+    variable_instance: str | UnsetType = UNSET
+    evse_id: int | UnsetType = UNSET
+    station_connector_id: int | UnsetType = UNSET
+    connector_id: int | UnsetType = UNSET
+    transaction_id: int | UnsetType = UNSET
+    station_transaction_id: str | UnsetType = UNSET
+    severity: int | UnsetType = UNSET
+    monitor_id: int | UnsetType = UNSET
+    notification_type: str | UnsetType = UNSET
+    cause: int | UnsetType = UNSET
+    tech_code: str | UnsetType = UNSET
+    tech_info: str | UnsetType = UNSET
+
+
+class ReportCompleted(_Payload, frozen=True):
+    """A report of the device model (`variables`) or of its monitors (`monitors`) is there as a whole.
+
+    `action` is what asked for it, `status` what the charge point answered that.
+    """
+
+    request_id: int
+    report: Literal["variables", "monitors"]
+    parts: int
+    action: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    generated_at: datetime | UnsetType = UNSET
 
 
 class FirmwareStatus(_Payload, frozen=True):
@@ -229,6 +295,7 @@ Payload = (
     Started
     | Completed
     | OrphanStop
+    | StartRefused
     | MeterReading
     | StatusChanged
     | SessionCost
@@ -238,6 +305,8 @@ Payload = (
     | SecurityEvent
     | ReservationChanged
     | ConfigurationChanged
+    | VariableEvent
+    | ReportCompleted
     | FirmwareStatus
     | DiagnosticsStatus
     | Notice

@@ -13,8 +13,6 @@ def event_id(event_type: str, now: datetime, random_bits: Callable[[int], int]) 
     """Return a new event id; `random_bits(n)` gives n random bits."""
     milliseconds = ((now - _EPOCH) // _MILLISECOND) & 0xFFFF_FFFF_FFFF
     entropy = random_bits(74)
-    high, low = entropy >> 62, entropy & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-    return (
-        f"{event_type}_{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-{0x7000 | high:04x}"
-        f"-{low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
-    )
+    number = milliseconds << 80 | 7 << 76 | (entropy >> 62) << 64 | 1 << 63 | entropy & 0x3FFF_FFFF_FFFF_FFFF
+    digits = f"{number:032x}"
+    return f"{event_type}_{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

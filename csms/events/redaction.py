@@ -28,6 +28,8 @@ _NAME_ALONE = re.compile(r"[\w.\-/]*")
 _LABELS = ("key", "name")
 """The members that name what a ``value`` beside them is."""
 _VALUES = frozenset({"value", "attributevalue", "actualvalue"})
+_WORDS = frozenset({"code", "errorCode", "messageId", "outcome", "path", "requestId", "status", "title", "type"})
+"""The members of answers to commands that name something, and tell nothing."""
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
@@ -114,6 +116,33 @@ def without_secrets(value: Any, *, of_secret: bool = False) -> Any:
         else without_secrets(_without_key(item) if name == "vpn" else item, of_secret=of_secret)
         for name, item in value.items()
     }
+
+
+def holds_a_secret(payload: Any) -> bool:
+    """Tell whether there is a secret in a payload."""
+    return bool(without_secrets(payload) != payload)
+
+
+def answer_without_secrets(request: Any, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a command as it may be kept: the result of one over MQTT, the body of one over HTTP.
+
+    What is said of a failure may quote a secret of the request, as "'…' is too long" does: then only its words are kept.
+    """
+    quotes = "response" not in answer and holds_a_secret(request)
+    return {
+        name: item
+        if name in _WORDS
+        else answer_without_secrets(request, item)
+        if name == "error"
+        else _unsaid(item)
+        if quotes
+        else without_secrets(item)
+        for name, item in answer.items()
+    }
+
+
+def _unsaid(item: Any) -> Any:
+    return REDACTED if isinstance(item, str) else {}
 
 
 def _is_of_a_secret(value: dict[str, Any]) -> bool:

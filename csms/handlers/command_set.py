@@ -18,11 +18,14 @@ class Learner:
     """What follows for the ledger from the answer to a CALL of ours.
 
     ``rule(state, context, request, response, known) -> Decision``. It must bear any response: charge points leave members
-    out. ``known`` is what ``query(connection, client_id)`` said before, None without a query.
+    out. ``known`` is what ``query(connection, client_id)`` said before or, where the request names a tag, how it was judged
+    (`csms.ledger.authorization.TagInfo`); None without either, and where it could not be judged.
     """
 
     rule: Callable[..., Decision[Any]]
     query: Callable[..., Any] | None = None
+    id_tag: Callable[[Payload], str] | None = None
+    """Which id tag a request names for a start to come: it is judged before the CALL is sent, and sent whatever the verdict."""
 
 
 def learner(rule: Callable[[ChargePointState, Context, Payload, Payload], Decision[Any]]) -> Learner:

@@ -11,7 +11,7 @@ from csms.handlers.command_set import CommandSet
 from csms.handlers.contracts import Contracts
 from csms.handlers.request import Policy, Reads
 from csms.handlers.tags import Authority
-from csms.handlers.v2 import transaction_status
+from csms.handlers.v2.transaction_commands import with_transactions
 from csms.ledger.cost import Tariff
 from csms.ocppj.versions import V16, V21, V201, Version
 
@@ -20,9 +20,8 @@ COMMAND_SETS: Mapping[Version, CommandSet] = {V16: v16.COMMANDS, V201: v2.COMMAN
 
 def command_sets(tariff: Tariff) -> Mapping[Version, CommandSet]:
     """Return the commands of each version; ``tariff`` is that of charge points that have none of their own."""
-    more = transaction_status.learners(tariff)
     return {
-        version: commands if version is V16 else evolve(commands, learners={**commands.learners, **more})
+        version: commands if version is V16 else evolve(commands, learners=with_transactions(commands.learners, tariff))
         for version, commands in COMMAND_SETS.items()
     }
 

@@ -8,12 +8,13 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from attrs import field, frozen
 from msgspec import Struct
+from ocpp.exceptions import OCPPError
 from twisted.internet.defer import Deferred
 
 from csms.ledger.authorization import TagFacts, TagStatus
 from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision
-from csms.ledger.state import ChargePointState
+from csms.ledger.state import ChargePointState, Registration
 
 Result = TypeVar("Result")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -31,6 +32,11 @@ class Request(Struct, gc=False):
     context: Context
     payload: dict[str, Any]
     deviations: list[str]
+
+    @property
+    def registration(self) -> Registration:
+        """What the charge point was told when it booted or, where it has not yet, would be told."""
+        return self.state.registered or self.state.charge_point.registration
 
 
 def takes_payload(handler: Handler) -> Handler:
@@ -59,6 +65,15 @@ class Reply(Struct, frozen=True, gc=False):
 
     payload: Any
     decision: Decision[Any] | None = None
+
+
+class Refused(Exception):
+    """A refusal by an OCPP error that leaves something in the ledger: committed before the CALLERROR leaves."""
+
+    def __init__(self, error: OCPPError, decision: Decision[Any]) -> None:
+        super().__init__(error)
+        self.error = error
+        self.decision = decision
 
 
 class Reads(Protocol):

@@ -56,6 +56,8 @@ class IdTag(Struct, frozen=True, kw_only=True):
     budget_kwh: Decimal | None = None
     """How much energy it may take in a period; None is any amount."""
     budget_period: BudgetPeriod | None = None
+    evses: tuple[int, ...] | None = None
+    """The EVSEs that it may use, at each of its charge points; None is all. In OCPP 1.6 they are connectors."""
 
 
 class TagInfo(Struct, frozen=True, gc=False):
@@ -66,6 +68,8 @@ class TagInfo(Struct, frozen=True, gc=False):
     parent_id_tag: str | None = None
     budget_left_wh: Decimal | None = None
     """What is left of its budget, where it has one; never below zero."""
+    evses: tuple[int, ...] | None = None
+    """The EVSEs that it may use; None is all."""
 
 
 class TagSession(Struct, frozen=True, gc=False):
@@ -140,7 +144,7 @@ def _is_of_type(tag: IdTag, kind: str | None) -> bool:
 
 def is_limited(tag: IdTag) -> bool:
     """Tell whether a tag has limits beside its status and expiry."""
-    return tag.charge_points is not None or tag.max_transactions is not None or tag.budget_kwh is not None
+    return (tag.charge_points, tag.max_transactions, tag.budget_kwh, tag.evses) != (None, None, None, None)
 
 
 def sessions_since(tag: IdTag, now: datetime) -> datetime | None:
@@ -192,18 +196,25 @@ def _limit(info: TagInfo, tag: IdTag, facts: TagFacts, use: Use) -> TagInfo:
     StartTransaction only (§7.2).
     """
     left_wh = _budget_left(tag, facts, use.now)
-    info = replace(info, budget_left_wh=left_wh)
+    info = replace(info, budget_left_wh=left_wh, evses=tag.evses)
     if use.starts is None and _may_stop(tag, facts.running_here):
         return info
     if left_wh == ZERO:
         return replace(info, status="NoCredit")
     if tag.charge_points is not None and use.client_id not in tag.charge_points:
+        return replace(info, status="NotAtThisLocation", evses=None)  # C01.FR.22
+    if tag.evses is not None and use.starts is not None and _evse(use.starts) not in {*tag.evses, 0}:
         return replace(info, status="NotAtThisLocation")
     if tag.max_transactions is not None and use.starts is not None:
         others = _running_beside(tag, facts, use, use.starts)
         if others >= tag.max_transactions:
             return replace(info, status="ConcurrentTx")
     return info
+
+
+def _evse(transaction: Transaction) -> int:
+    """Return the EVSE of a transaction, 0 where it is not known yet."""
+    return transaction.evse_id if transaction.evse_id is not None else transaction.connector_id
 
 
 def _budget_left(tag: IdTag, facts: TagFacts, now: datetime) -> Decimal | None:

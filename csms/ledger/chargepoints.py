@@ -67,6 +67,7 @@ def boot(
         serial_number=serial_number,
         firmware_version=firmware_version,
         booted_at=context.now,
+        booted_as=state.charge_point.registration,
     )
     after = replace(state, charge_point=charge_point, registered=charge_point.registration, asked_for=frozenset())
     draft = Draft(after, context)

@@ -10,9 +10,12 @@ from csms.events.business import ConfigurationChanged
 from csms.events.redaction import REDACTED, names_a_secret, without_secrets
 from csms.ledger import chargepoints
 from csms.ledger.decision import Context, Decision, Draft
-from csms.ledger.state import ChargePointState, ConfigurationKey
+from csms.ledger.state import ChargePointState, ConfigurationKey, ConfigurationResult
 
 TAKEN = frozenset({"Accepted", "RebootRequired"})
+UNCHANGED = "Unchanged"
+READ_ONLY = "ReadOnly"
+NOT_SUPPORTED = "NotSupported"
 _LONGEST_KEY = 100
 _MOST_KEYS = 1000
 
@@ -23,6 +26,17 @@ class Observed(Struct, frozen=True, gc=False):
     key: str
     value: str | None
     readonly: bool
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """What came of a key that the operator wants.
+
+    ``status`` is what the charge point answered, `UNCHANGED` where there was nothing to do, `READ_ONLY` where there was no
+    use in asking, `NOT_SUPPORTED` where it has no such key, and ``Timeout`` and the like where there was no answer.
+    """
+
+    status: str
+    read_value: str | None = None
 
 
 def is_secret(key: str) -> bool:
@@ -73,22 +87,33 @@ def change(
 
 
 def arrive(
-    state: ChargePointState, context: Context, *, wanted: Mapping[str, str], answers: Mapping[str, str]
+    state: ChargePointState, context: Context, *, wanted: Mapping[str, str], outcomes: Mapping[str, Outcome]
 ) -> Decision[None]:
-    """Keep what came of the configuration that the operator wants, and tell of what was not taken.
-
-    ``answers`` are by key: what the charge point answered, ``Same`` where there was nothing to do, ``Timeout`` and the like
-    where there was no answer.
-    """
+    """Keep what came of the configuration that the operator wants, and tell of what was not taken; both by key."""
     draft = Draft(state, context)
-    # A secret is not wanted so; where one is in the ledger all the same, it goes no further.
-    wanted = {key: REDACTED if is_secret(key) else str(without_secrets(value)) for key, value in wanted.items()}
-    body = {key: {"wanted": wanted[key], "status": answer} for key, answer in answers.items()}
+    body = {}
+    for key, outcome in outcomes.items():
+        value = shown(key, wanted[key])
+        body[key] = {"wanted": value, "status": outcome.status}
+        draft.change(
+            ConfigurationResult(
+                client_id=state.charge_point.client_id,
+                key=key.casefold(),
+                wanted=value,
+                status=outcome.status,
+                read_value=shown(key, outcome.read_value) if outcome.read_value is not None else None,
+                at=context.now,
+            )
+        )
+        if outcome.status not in TAKEN and outcome.status != UNCHANGED:
+            draft.emit("configuration_changed", ConfigurationChanged(key=key, wanted=value, status=outcome.status))
     draft.change(chargepoints.record(state, context, "WantedConfiguration", body))
-    for key, answer in answers.items():
-        if answer not in TAKEN and answer != "Same":
-            draft.emit("configuration_changed", ConfigurationChanged(key=key, wanted=wanted[key], status=answer))
     return draft.decide(None)
+
+
+def shown(key: str, value: str) -> str:
+    """Return a value without secrets. None is wanted; where one is in the ledger all the same, it goes no further."""
+    return REDACTED if is_secret(key) else str(without_secrets(value))
 
 
 def _key(state: ChargePointState, context: Context, key: str, value: str | None, *, readonly: bool) -> ConfigurationKey:

@@ -14,10 +14,12 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from csms.events.business import BusinessEvent, Payload
+from csms.ledger.model import Monitor, Report, Variable, VariableValue
 from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
     ConfigurationKey,
+    ConfigurationResult,
     Connector,
     EventProgress,
     EvseConnector,
@@ -44,7 +46,12 @@ Change = (
     | Reservation
     | ConfigurationKey
     | Fact
+    | Variable
+    | VariableValue
+    | Monitor
+    | Report
     | StationTariff
+    | ConfigurationResult
 )
 Answer = TypeVar("Answer")
 
@@ -79,13 +86,14 @@ Rule = Callable[[ChargePointState, Context], Decision[Answer]]
 class Draft:
     """Collects the changes and events of a decision while a rule makes it."""
 
-    __slots__ = ("_changes", "_context", "_events", "state")
+    __slots__ = ("_changes", "_context", "_events", "_sequence", "state")
 
     def __init__(self, state: ChargePointState, context: Context) -> None:
         self.state = state
         self._context = context
         self._changes: list[Change] = []
         self._events: list[BusinessEvent] = []
+        self._sequence = state.sequence
 
     def change(self, *changes: Change) -> None:
         """Have rows written."""
@@ -95,7 +103,7 @@ class Draft:
         """Have an event published; return its id."""
         context = self._context
         event_id = context.new_event_id(event_type, context.now)
-        sequence = self.state.sequence + 1
+        self._sequence += 1
         self._events.append(
             BusinessEvent(
                 timestamp=context.now,
@@ -103,15 +111,22 @@ class Draft:
                 event_type=event_type,
                 event_id=event_id,
                 payload=payload,
-                sequence=sequence,
+                sequence=self._sequence,
                 gateway_id=context.gateway_id,
                 causation_id=context.message_id,
                 supersedes=supersedes if supersedes is not None else UNSET,
             )
         )
-        self.state = replace(self.state, sequence=sequence)
         return event_id
+
+    def take(self, decision: Decision[Answer]) -> Answer:
+        """Go on from what another rule decided about this draft's state; return its answer."""
+        self.state = decision.state
+        self._changes.extend(decision.changes)
+        self._events.extend(decision.events)
+        return decision.answer
 
     def decide(self, answer: Answer) -> Decision[Answer]:
         """Close the draft."""
-        return Decision(answer, self.state, tuple(self._changes), tuple(self._events))
+        state = replace(self.state, sequence=self._sequence) if self._events else self.state
+        return Decision(answer, state, tuple(self._changes), tuple(self._events))

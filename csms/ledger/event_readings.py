@@ -74,4 +74,4 @@ def _find(readings: Sequence[MeterValue], context: str | None, *, first: bool) -
 
 
 def _is_plain(value: MeterValue) -> bool:
-    return set(value.contents.measurands) == {REGISTER} and len(value.contents.registers) == 1
+    return value.contents.names == {REGISTER} and len(value.contents.registers) == 1

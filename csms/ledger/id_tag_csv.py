@@ -2,7 +2,7 @@
 
 A file has a line of column names, in any order; ``idTag`` is the only one that it must have. Each further line is a tag: an
 empty cell is a field that is not set, and a tag without a status is Accepted. ``chargePoints`` are client ids as they stand in
-a charge point's URL (percent-encoded), with spaces between them. A bad line is told with its number and what is wrong with it,
+a charge point's URL (percent-encoded), with spaces between them, and so are ``evses``. A bad line is told with its number and what is wrong with it,
 and nothing of it is taken.
 """
 
@@ -39,6 +39,7 @@ COLUMNS = (
     "maxTransactions",
     "budgetKwh",
     "budgetPeriod",
+    "evses",
 )
 
 
@@ -144,6 +145,7 @@ def _tag(columns: list[str], cells: list[str]) -> IdTag:
         max_transactions=_count(given["maxTransactions"]) if "maxTransactions" in given else None,
         budget_kwh=_kwh(given["budgetKwh"]) if "budgetKwh" in given else None,
         budget_period=given.get("budgetPeriod"),
+        evses=tuple(map(_evse, given["evses"].split())) if "evses" in given else None,
     )
     check(tag)
     return tag
@@ -152,6 +154,12 @@ def _tag(columns: list[str], cells: list[str]) -> IdTag:
 def _count(text: str) -> int:
     if not _COUNT.fullmatch(text):
         raise BadTag(f"maxTransactions: {shown(text)} is no number of transactions")
+    return int(text)
+
+
+def _evse(text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise BadTag(f"evses: {shown(text)} is no number of an EVSE")
     return int(text)
 
 
@@ -173,4 +181,5 @@ def _row(tag: IdTag) -> list[str]:
         str(tag.max_transactions) if tag.max_transactions is not None else "",
         format(tag.budget_kwh, "f") if tag.budget_kwh is not None else "",
         tag.budget_period or "",
+        " ".join(map(str, tag.evses or ())),
     ]

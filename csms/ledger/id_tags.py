@@ -13,6 +13,8 @@ _MAX_LENGTH = 255
 """An IdToken has up to 20 characters in OCPP 1.6, 36 in 2.0.1 and 255 in 2.1."""
 _MAX_TYPE_LENGTH = 50
 _MAX_CHARGE_POINTS = 1000
+_MAX_EVSES = 256
+_LARGEST_EVSE = 2**31 - 1
 _MAX_TRANSACTIONS = 1_000_000
 _MAX_BUDGET_KWH = Decimal(10**9)
 _BUDGET_DECIMALS = 6
@@ -48,6 +50,10 @@ def check(tag: IdTag) -> None:
             check_text("chargePoints", client_id)
     if tag.max_transactions is not None and not 1 <= tag.max_transactions <= _MAX_TRANSACTIONS:
         raise BadTag(f"maxTransactions: {tag.max_transactions} is not allowed: 1 to {_MAX_TRANSACTIONS} are")
+    if tag.evses is not None and not (
+        0 < len(tag.evses) <= _MAX_EVSES and all(0 < evse_id <= _LARGEST_EVSE for evse_id in tag.evses)
+    ):
+        raise BadTag(f"evses: allowed are 1 to {_MAX_EVSES} numbers from 1 on")
     _check_budget(tag.budget_kwh, tag.budget_period)
 
 

@@ -8,28 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, json
 
-from csms.events.business import Measurement, SignedValue
+from csms.events.business import Number, SignedValue
 from csms.ledger.clock import Instant
-from csms.ledger.numbers import kilo, number
+from csms.ledger.numbers import Value, kilo, number, read
 
 REGISTER = "Energy.Active.Import.Register"
 INTERVAL = "Energy.Active.Import.Interval"
 POWER = "Power.Active.Import"
 BEGIN = "Transaction.Begin"
 
-_Value = tuple[Decimal, int | float]
-"""A value in its base unit, and as it is published."""
 _MAX_SHAPES = 512
 _LONGEST_REMEMBERED_SHAPE = 8192
-_LARGEST = Decimal(10) ** 13
-_LONGEST_NUMBER = 40
 _NOWHERE = "?"
-_MOST_DECIMALS = 20
 _KILO: dict[str, tuple[str, int]] = {
     # unit as sent: unit as published, power of ten from the unit as sent to the base unit
     "Wh": ("kWh", 0),
@@ -58,6 +53,7 @@ _SUMMED = ("Energy.", "Power.Active", "Power.Reactive", "Current.Import", "Curre
 _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 _LINES = ("L1", "L2", "L3")
 _LINE_TO_LINE = ("L1-L2", "L2-L3", "L3-L1")
+_encode = json.Encoder().encode
 
 
 class Sample(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -83,10 +79,16 @@ class SignedSample(Sample, frozen=True, rename="camel", omit_defaults=True, gc=F
 class Digest(Struct, frozen=True, gc=False):
     """What one reading time says.
 
-    ``registers`` are the values of the energy register at the outlet in Wh, each with its context; ``intervals`` likewise.
+    ``measurands`` is the JSON of `csms.events.business.Measurement` by name, nothing where there are none; ``power`` and
+    ``register`` are what is published of the two. ``registers`` are the values of the energy register at the outlet in Wh,
+    each with its context; ``intervals`` likewise.
     """
 
-    measurands: dict[str, Measurement]
+    measurands: bytes
+    names: frozenset[str]
+    """Of the measurands, as they are published."""
+    power: Number | None
+    register: Number | None
     registers: list[tuple[str | None, Decimal]]
     intervals: list[tuple[str | None, Decimal]]
     signed: list[SignedValue]
@@ -123,6 +125,22 @@ class _Group(Struct, gc=False):
     plain: int | None = None
     phases: dict[str, int] = {}
 
+    @property
+    def one(self) -> int | None:
+        """The sample that alone says the group's value, if one does."""
+        if self.plain is None and len(self.phases) == 1:
+            return next(iter(self.phases.values()))
+        return self.plain
+
+    def value(self, values: list[Value]) -> Decimal:
+        """Return the group's value in the base unit."""
+        one = self.one
+        return values[one].base if one is not None else _over_phases(self, values)
+
+    def number(self, value: Decimal) -> Number:
+        """Return a value as it is published."""
+        return number(value) if self.exponent is None else kilo(value)
+
 
 class _Shape(Struct, gc=False):
     """What the samples of a message mean, but for their values."""
@@ -132,6 +150,16 @@ class _Shape(Struct, gc=False):
     """Of each sample."""
     signed: dict[int, None]
     """The places of signed values, in order."""
+    template: list[bytes] = []
+    """The JSON of what is published, empty where a value belongs."""
+    single: list[tuple[int, int]] = []
+    """Where in the template which sample's value belongs."""
+    combined: list[tuple[int, _Group]] = []
+    """Where in the template the value over a group's phases belongs."""
+    published: dict[str, _Group] = {}
+    names: frozenset[str] = frozenset()
+    metered: list[_Group] = []
+    """Those that count as energy: the register at the outlet, and intervals."""
 
 
 _shapes: dict[tuple[tuple[str | None, ...], ...], _Shape] = {}
@@ -139,7 +167,7 @@ _shapes: dict[tuple[tuple[str | None, ...], ...], _Shape] = {}
 
 def _digest(samples: list[Sample], at: datetime) -> Digest:
     shape = _shape(samples)
-    values = [_read(sample.value, exponent) for sample, exponent in zip(samples, shape.exponents, strict=True)]
+    values = [read(sample.value, exponent) for sample, exponent in zip(samples, shape.exponents, strict=True)]
     dropped = 0
     if shape.signed or None in values:
         signed = [_signed(samples[place], at) for place in shape.signed]
@@ -189,7 +217,41 @@ def _find_shape(samples: list[Sample]) -> _Shape:
     for (name, location, _context), group in groups.items():
         if location != plain_location[name]:
             group.is_plain, group.published = False, f"{name}@{location}"
-    return _Shape(list(groups.values()), exponents, signed)
+    shape = _Shape(list(groups.values()), exponents, signed)
+    _make_template(shape)
+    return shape
+
+
+def _make_template(shape: _Shape) -> None:
+    """Write down what is published but for the values: the members of `csms.events.business.Measurement`, by name."""
+    published: dict[str, _Group] = {}
+    for group in shape.groups:
+        # Of several contexts at one time the later one is published; Transaction.Begin is no progress and gives way.
+        if group.context != BEGIN or group.published not in published:
+            published[group.published] = group
+    single, combined = [], []
+    pieces = [b"{"]
+    for name, group in published.items():
+        pieces += [_encode(name), b':{"value":', b""]
+        if group.one is not None:
+            single.append((len(pieces) - 1, group.one))
+        else:
+            combined.append((len(pieces) - 1, group))
+        only_phase = next(iter(group.phases)) if len(group.phases) == 1 and group.plain is None else None
+        members = {"unit": group.unit, "context": group.context, "location": group.location, "phase": only_phase}
+        pieces += [b",%b:%b" % (_encode(key), _encode(text)) for key, text in members.items() if text or key == "unit"]
+        for number_of_phase, (phase, place) in enumerate(group.phases.items()):
+            pieces += [b"," if number_of_phase else b',"phases":{', _encode(phase), b":", b""]
+            single.append((len(pieces) - 1, place))
+        pieces += [b"}" if group.phases else b"", b"}", b","]
+    pieces[-1] = b"}"
+    shape.template, shape.single, shape.combined, shape.published = pieces, single, combined, published
+    shape.names = frozenset(published)
+    shape.metered = [
+        group
+        for group in shape.groups
+        if group.is_plain and group.exponent is not None and group.measurand in (REGISTER, INTERVAL)
+    ]
 
 
 def _signed(sample: Sample, at: datetime) -> SignedValue:
@@ -208,40 +270,34 @@ def _signed(sample: Sample, at: datetime) -> SignedValue:
     )
 
 
-def _summarise(shape: _Shape, values: list[_Value], signed: list[SignedValue], dropped: int) -> Digest:
-    measurands: dict[str, Measurement] = {}
+def _summarise(shape: _Shape, values: list[Value], signed: list[SignedValue], dropped: int) -> Digest:
     registers: list[tuple[str | None, Decimal]] = []
     intervals: list[tuple[str | None, Decimal]] = []
-    for group in shape.groups:
-        phases, context = group.phases, group.context
-        if group.plain is not None:
-            value, published = values[group.plain]
-        elif len(phases) == 1:
-            value, published = values[next(iter(phases.values()))]
-        else:
-            value = _over_phases(group, values)
-            published = number(value) if group.exponent is None else kilo(value)
-        if group.is_plain and group.exponent is not None:
-            if group.measurand == REGISTER:
-                registers.append((context, value))
-            elif group.measurand == INTERVAL:
-                intervals.append((context, value))
-        # Of several contexts at one time the later one is published; Transaction.Begin is no progress and gives way.
-        if context != BEGIN or group.published not in measurands:
-            measurands[group.published] = Measurement(
-                value=published,
-                unit=group.unit,
-                context=context or UNSET,
-                location=group.location or UNSET,
-                phase=next(iter(phases)) if len(phases) == 1 and group.plain is None else UNSET,
-                phases={phase: values[place][1] for phase, place in phases.items()} if phases else UNSET,
-            )
-    return Digest(measurands, registers, intervals, signed, dropped)
+    for group in shape.metered:
+        (registers if group.measurand == REGISTER else intervals).append((group.context, group.value(values)))
+    if not shape.groups:
+        return Digest(b"", frozenset(), None, None, registers, intervals, signed, dropped)
+    pieces = shape.template.copy()
+    for place, sample in shape.single:
+        pieces[place] = values[sample].text
+    for place, group in shape.combined:
+        pieces[place] = _encode(group.number(group.value(values)))
+    power, register = shape.published.get(POWER), shape.published.get(REGISTER)
+    return Digest(
+        b"".join(pieces),
+        shape.names,
+        power.number(power.value(values)) if power is not None else None,
+        register.number(register.value(values)) if register is not None else None,
+        registers,
+        intervals,
+        signed,
+        dropped,
+    )
 
 
-def _over_phases(group: _Group, values: list[_Value]) -> Decimal:
+def _over_phases(group: _Group, values: list[Value]) -> Decimal:
     """Return the value over all phases: line-to-line never mixes with line-to-neutral."""
-    phases = {phase: values[place][0] for phase, place in group.phases.items()}
+    phases = {phase: values[place].base for phase, place in group.phases.items()}
     for names in (_LINES, _TO_NEUTRAL):
         found = [phases[phase] for phase in names if phase in phases]
         if found:
@@ -274,37 +330,6 @@ def _default_unit(name: str) -> str:
     if name.startswith("Power.") and name != "Power.Factor":
         return "var" if "Reactive" in name else "W"
     return _DEFAULT_UNITS.get(name.partition(".")[0], "")
-
-
-def exact(text: str) -> Decimal | None:
-    """Return a text as an exact decimal, None where it is no finite number of a size that a meter could show."""
-    value = _read(text, None)
-    return value[0] if value is not None else None
-
-
-def _read(text: str, exponent: int | None) -> _Value | None:
-    """Return a text as an exact decimal in its base unit and as it is published, None where it is no number."""
-    return _number(text, exponent) if len(text) <= _LONGEST_NUMBER else None
-
-
-@lru_cache(maxsize=2048)
-def _number(text: str, exponent: int | None) -> _Value | None:
-    """As `_read`. Only what is finite and of a size that a meter could show is a number."""
-    try:
-        value = Decimal(text)
-        # A NaN raises when it is compared.
-        plausible = -_LARGEST <= value <= _LARGEST and "_" not in text
-        if "e" in text or "E" in text:
-            # A million decimals are short to write and long to keep.
-            plausible = plausible and int(value.as_tuple().exponent) >= -_MOST_DECIMALS
-    except InvalidOperation:
-        return None
-    if not plausible:
-        return None
-    if exponent is None:
-        return value, number(value)
-    value = value.scaleb(exponent) if exponent else value
-    return value, kilo(value)
 
 
 def _mean(values: list[Decimal]) -> Decimal:

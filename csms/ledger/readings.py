@@ -8,13 +8,13 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from msgspec import UNSET, json
+from msgspec import UNSET, Raw, json
 from msgspec.structs import replace
 
 from csms.events.business import MeterReading, SignedValue
 from csms.ledger import energy, evses
 from csms.ledger.decision import Context, Decision, Draft
-from csms.ledger.metering import POWER, REGISTER, Digest, MeterValue
+from csms.ledger.metering import Digest, MeterValue
 from csms.ledger.state import ChargePointState, MeterProgress, Reading, Transaction
 
 Known = frozenset[tuple[int, datetime, bytes]]
@@ -184,15 +184,13 @@ def _names(state: ChargePointState, connector_id: int, transaction: Transaction 
 def _event(
     connector_id: int, transaction_id: int | None, contents: Digest, at: datetime, names: dict[str, Any]
 ) -> MeterReading:
-    measurands = contents.measurands
-    power, register = measurands.get(POWER), measurands.get(REGISTER)
     return MeterReading(
         connector_id=connector_id,
         timestamp=at,
-        measurands=measurands,
+        measurands=Raw(contents.measurands),  # type: ignore[arg-type]  # encoded already
         transaction_id=transaction_id if transaction_id is not None else UNSET,
-        current_power=power.value if power is not None else UNSET,
-        total_energy=register.value if register is not None else UNSET,
+        current_power=contents.power if contents.power is not None else UNSET,
+        total_energy=contents.register if contents.register is not None else UNSET,
         **names,
     )
 

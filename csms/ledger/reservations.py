@@ -12,6 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from csms.events.business import ReservationChanged
+from csms.ledger.authorization import TagStatus
 from csms.ledger.chargepoints import record
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, Reservation, ReservationStatus
@@ -34,6 +35,7 @@ def reserve(
     parent_id_tag: str | None,
     expiry_date: datetime,
     answer: str,
+    id_tag_status: TagStatus | None = None,
 ) -> Decision[None]:
     """Take a charge point's answer to a reservation; see `reserve_in`."""
     draft = Draft(state, context)
@@ -46,6 +48,7 @@ def reserve(
         parent_id_tag=parent_id_tag,
         expiry_date=expiry_date,
         answer=answer,
+        id_tag_status=id_tag_status,
     )
     return draft.decide(None)
 
@@ -60,10 +63,12 @@ def reserve_in(
     parent_id_tag: str | None,
     expiry_date: datetime,
     answer: str,
+    id_tag_status: TagStatus | None = None,
 ) -> None:
     """Take a charge point's answer to a reservation; of an id that is active already the new one takes the place.
 
-    One that is refused takes no place: the charge point keeps the earlier one.
+    One that is refused takes no place: the charge point keeps the earlier one. ``id_tag_status`` is how its tag was judged
+    when it was sent, by the rule of `csms.ledger.authorization`: kept and told of, and no reason to refuse.
     """
     before = draft.state.reservations.get(reservation_id)
     accepted = answer == "Accepted"
@@ -77,6 +82,7 @@ def reserve_in(
         parent_id_tag=parent_id_tag,
         expiry_date=expiry_date,
         status="ACTIVE" if accepted else "REJECTED",
+        id_tag_status=id_tag_status,
         created_at=context.now,
         changed_at=context.now,
     )
@@ -156,6 +162,7 @@ def _put(draft: Draft, reservation: Reservation, before: Reservation | None, *, 
             expiry_date=reservation.expiry_date,
             status=reservation.status,
             parent_id_tag=reservation.parent_id_tag or UNSET,
+            id_tag_status=reservation.id_tag_status or UNSET,
             previous_status=before.status if before is not None else UNSET,
             transaction_id=reservation.transaction_id if reservation.transaction_id is not None else UNSET,
             reason=reason or UNSET,

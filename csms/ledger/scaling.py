@@ -7,7 +7,8 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from csms.ledger.clock import Instant
-from csms.ledger.metering import REGISTER, MeterValue, Sample, exact, meter_value
+from csms.ledger.metering import REGISTER, MeterValue, Sample, meter_value
+from csms.ledger.numbers import exact
 
 _SCALED = ("Energy.", "Power.")
 _POWER_FACTOR = "Power.Factor"

@@ -14,6 +14,7 @@ from msgspec import Struct
 from csms.events.business import Quality, SignedValue
 from csms.ledger.cost import Tariff
 from csms.ledger.energy import EnergyMeter
+from csms.ledger.model import Report
 
 Registration = Literal["Accepted", "Pending", "Rejected"]
 TransactionStatus = Literal["active", "completed", "closed"]
@@ -38,6 +39,8 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     serial_number: str | None = None
     firmware_version: str | None = None
     booted_at: datetime | None = None
+    booted_as: Registration | None = None
+    """What its latest BootNotification was answered; the operator may have decided otherwise since."""
     gateway_id: str | None = None
     """The daemon that holds its socket, or held the last one."""
     version: str | None = None
@@ -56,7 +59,7 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     @property
     def registered(self) -> Registration | None:
         """What it was answered when it booted, as far as that is worth on a new connection: an accepted one need not boot."""
-        return "Accepted" if self.booted_at is not None and self.registration == "Accepted" else None
+        return "Accepted" if self.booted_as == "Accepted" and self.registration == "Accepted" else None
 
 
 class Provisioned(Struct, frozen=True, kw_only=True):
@@ -191,6 +194,8 @@ class Reservation(Struct, frozen=True, kw_only=True):
     parent_id_tag: str | None = None
     expiry_date: datetime
     status: ReservationStatus
+    id_tag_status: str | None = None
+    """How the tag was judged when it was reserved (a `TagStatus`); None where it could not be."""
     transaction_id: int | None = None
     """The transaction that used it."""
     created_at: datetime
@@ -219,6 +224,20 @@ class StationTariff(Struct, frozen=True, kw_only=True):
     is_installed: bool = True
     """False where it was replaced or cleared."""
     seen_at: datetime
+
+
+class ConfigurationResult(Struct, frozen=True, kw_only=True):
+    """What came of a configuration key that the operator wants, when the charge point booted last."""
+
+    client_id: str
+    key: str
+    """Folded: keys are the same in any case."""
+    wanted: str
+    """The value that was wanted then, without secrets."""
+    status: str
+    read_value: str | None
+    """The value that it had before; None where it told none."""
+    at: datetime
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -288,6 +307,8 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     connectors: dict[int, Connector] = {}
     evses: dict[int, EvseConnector] = {}
     """By flat connector number; empty where it speaks OCPP 1.6."""
+    remote_starts: dict[int, str] = {}
+    """The id tags of the remote starts that it accepted on this connection, by remoteStartId (OCPP 2.x)."""
     running: dict[int, Transaction] = {}
     finished: dict[int, Finished] = {}
     latest_reading: dict[int, datetime] = {}
@@ -303,9 +324,13 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Whether commands waited for it when it connected."""
     asked_for: frozenset[str] = frozenset()
     """What it may send though its registration is not Accepted, because it was asked for it since it booted (2.x B02.FR.02)."""
-    reports: dict[tuple[str, int], Parts] = {}
-    """Reports whose last part has not come, by action and request id; as far as they came on this connection."""
+    parts: dict[tuple[str, int], Parts] = {}
+    """Of reports whose last part has not come, by action and request id; as far as they came on this connection."""
     streams: dict[int, int] = {}
     """Of the periodic event streams that are open (2.1): the id of the monitor whose values they bring, by their own."""
+    reports: dict[int, Report] = {}
+    """Those of the device model that were asked for, or came, on this connection; the latest few."""
+    refused_starts: tuple[tuple[int, str, str, Decimal], ...] = ()
+    """The latest starts that were refused on this connection: connector, tag, the station's own time, and meter."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""

@@ -188,6 +188,9 @@ def _learn(
             transaction = replace(transaction, id_tag=event.id_tag)
         if event.stops:
             transaction = replace(transaction, stop_id_tag=event.id_tag)
+    elif not transaction.id_tag and event.remote_start_id in draft.state.remote_starts:
+        told = replace(told, tag_from=event.seq_no)
+        transaction = replace(transaction, id_tag=draft.state.remote_starts[event.remote_start_id])
     if event.reservation_id is not None and transaction.reservation_id is None:
         reservations.use(draft, context, event.reservation_id, transaction.transaction_id)
         transaction = replace(transaction, reservation_id=event.reservation_id)

@@ -75,19 +75,10 @@ class _Client(paho.Client):  # type: ignore[misc]
     received: Callable[[Message], None]
     answered: Callable[[int, bytes], None]
 
-    def publish_packet(self, topic: str, payload: bytes, qos: int, retain: bool, properties: bytes) -> int | None:  # noqa: FBT001
-        """Publish with QoS 0 or 1; return the packet identifier, None where there is no connection.
-
-        :raises Unpublishable: no broker takes such a topic.
-        """
-        connection: BufferedSocket | None = self._sock
-        if connection is None:
-            return None
-        packet_id: int = self._mid_generate() if qos else 0
-        connection.put(
-            packets.publish(topic, payload, qos=qos, retain=retain, packet_id=packet_id, properties=properties)
-        )
-        return packet_id
+    def next_packet_id(self) -> int:
+        """Return a packet identifier that is free."""
+        number: int = self._mid_generate()
+        return number
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read what has come: first the acknowledgements that stand in front, then what paho has to look at."""
@@ -173,11 +164,8 @@ class _PahoLink:
     window: int = _MAX_IN_FLIGHT
     reply_window: int = _MAX_REPLIES_IN_FLIGHT
     largest: int | None = None
-
-    @property
-    def writable(self) -> bool:
-        connection = self.client.socket()
-        return connection is not None and not connection.unsent
+    writable: bool = True
+    """Whether the socket took all that it was given last time. What other feeds have put there since does not count."""
 
     def flush(self) -> BufferedSocket | None:
         """Hand what was published to the socket, in as few writes as it takes; None where there is no socket."""
@@ -189,6 +177,7 @@ class _PahoLink:
             connection.flush()
         except OSError as error:
             self.gone = self.gone or str(error)
+        self.writable = not connection.unsent
         if code not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN):
             self.gone = self.gone or paho.error_string(code)
         still: BufferedSocket | None = self.client.socket()
@@ -217,16 +206,19 @@ class _PahoLink:
         properties: bytes = b"",
         correlation_data: bytes | None = None,
     ) -> int:
-        size = len(payload) + len(correlation_data or b"")
-        if self.largest is not None and size + len(topic) + _OVERHEAD_BYTES > self.largest:
-            raise Unpublishable(f"{size} bytes are more than the broker takes")
+        if self.largest is not None:
+            size = len(payload) + len(correlation_data or b"")
+            if size + len(topic) + _OVERHEAD_BYTES > self.largest:
+                raise Unpublishable(f"{size} bytes are more than the broker takes")
         packed = packets.all_properties(properties, correlation_data) if self.is_v5 else b""
         if qos > 1:
             return self._publish_twice(topic, payload, qos, retain, packed)
-        packet_id = self.client.publish_packet(topic, payload, qos, retain, packed)
-        if packet_id is None:
+        connection: BufferedSocket | None = self.client.socket()
+        if connection is None:
             self.gone = self.gone or "no connection"
             return 0
+        packet_id = self.client.next_packet_id() if qos else 0
+        connection.put(packets.publish(topic, payload, qos=qos, retain=retain, packet_id=packet_id, properties=packed))
         return packet_id
 
     def _publish_twice(self, topic: str, payload: bytes, qos: int, retain: bool, properties: bytes) -> int:  # noqa: FBT001

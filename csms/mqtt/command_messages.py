@@ -10,7 +10,7 @@ import msgspec
 import orjson
 from attrs import define, field, frozen
 
-from csms.chargepoint.commands import TIMEOUT_S
+from csms.chargepoint.commands import LONGEST_TIMEOUT_S, TIMEOUT_S
 from csms.chargepoint.outcomes import CallRefused, CommandFailed, InvalidPayload
 from csms.events import topics
 from csms.mqtt.incoming import Message
@@ -19,7 +19,6 @@ from csms.ocppj import codec
 MAX_COMMAND_BYTES = 1024 * 1024
 """As much as a charge point's own messages may have by default; the largest command is a list of id tags."""
 _LONGEST_REQUEST_ID = 255
-_LONGEST_TIMEOUT_S = 600
 _MAX_ADDRESSES = 8
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -136,8 +135,8 @@ def _timeout_s(body: dict[str, Any], request_id: str) -> float:
     timeout_s = body.get("timeout")
     if timeout_s is None:
         return TIMEOUT_S
-    if type(timeout_s) not in {int, float} or not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
-        raise BadRequest(request_id, f"timeout: seconds are needed, more than 0 and at most {_LONGEST_TIMEOUT_S}")
+    if type(timeout_s) not in {int, float} or not 0 < timeout_s <= LONGEST_TIMEOUT_S:
+        raise BadRequest(request_id, f"timeout: seconds are needed, more than 0 and at most {LONGEST_TIMEOUT_S}")
     return float(timeout_s)
 
 

@@ -133,7 +133,10 @@ class MqttCommands:
         del self._lines[client_id]
 
     def _answer(self, command: Command, answer: Answer) -> None:
-        self._answers.answer(command.client_id, command.action, answer, command.addresses)
+        try:
+            self._answers.answer(command.client_id, command.action, answer, command.addresses)
+        except Exception:  # noqa: BLE001 - nor must one result stop the others
+            _log.failure("{client_id}: a result could not be given", client_id=command.client_id)
 
     async def _carry_out(self, command: Command) -> Answer | None:
         """Return the answer, or None where it will come from elsewhere.

@@ -2,33 +2,35 @@
 
 A request is claimed before anything is sent, and settled with its result before that is published. It is remembered for an
 hour, or for an hour after the time that its command expires: a retained command comes again at each subscription until then.
+Secrets are not kept: a result that is given again says ``(redacted)`` in their place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
+import orjson
 from attrs import define, field
 from sqlalchemy import Connection
 from twisted.logger import Logger
 
+from csms.chargepoint.commands import LONGEST
+from csms.events.redaction import answer_without_secrets
 from csms.mqtt import command_messages
 from csms.mqtt.command_messages import Answer, Command, ReplyTo
+from csms.ocppj import codec
 from csms.store import seen_requests
 from csms.store.errors import StoreError
-from csms.store.seen_requests import Seen
+from csms.store.seen_requests import Arrears, Claim, Seen
 
 _log = Logger()
 FACE = "mqtt"
 QUEUE_FACE = "mqtt-queue"
 """Under it stands, by message id, which request a queued command is."""
 DONE, QUEUED = 200, 202
-_LONGEST = timedelta(minutes=5)
-"""A claim of another daemon that is older is of one that ended."""
-_MAX_UNSETTLED = 1000
 
 
 class Requests(Protocol):
@@ -39,11 +41,6 @@ class Requests(Protocol):
 
     def read(self, query: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
         """Run a query on a reader's thread; fails with `StoreError`."""
-
-
-class _Claim(msgspec.Struct):
-    gateway_id: str
-    at: datetime
 
 
 class _Queued(msgspec.Struct):
@@ -57,27 +54,24 @@ class RequestMemory:
 
     _store: Requests
     _gateway_id: str
-    _unsettled: dict[str, Seen] = field(factory=dict)
-    """Results that the ledger could not take."""
+    _arrears: Arrears = field(factory=Arrears)
 
     async def claim(self, command: Command, now: datetime) -> Seen | None:
         """Take a request, or return what is known of it; one whose command has expired is not taken.
 
         :raises StoreError: it cannot be told whether it was seen before.
         """
-        unsettled = self._unsettled.get(command.request_id)
-        if unsettled is not None:
-            return unsettled
-        if command.has_expired(now):
-            found: Seen | None = await self._store.read(seen_requests.find, FACE, command.request_id, now)
-            return found
-        claim = msgspec.json.encode(_Claim(self._gateway_id, now))
+        request_id = command.request_id
+        claim = Claim(self._gateway_id, now).encode()
 
         def job(connection: Connection) -> Seen | None:
+            if command.has_expired(now):
+                return seen_requests.find(connection, FACE, request_id, now)
             fingerprint, until = command.fingerprint, command.expires_at
-            return seen_requests.claim(connection, FACE, command.request_id, fingerprint, now, until=until, body=claim)
+            return seen_requests.claim(connection, FACE, request_id, fingerprint, now, until=until, body=claim)
 
-        seen: Seen | None = await self._store.write(job)
+        seen: Seen | None = await self._store.write(self._arrears.before(request_id, job))
+        self._arrears.clear(request_id)
         return seen
 
     async def first_answer(self, command: Command, seen: Seen, now: datetime) -> Answer | None:
@@ -87,9 +81,10 @@ class RequestMemory:
         if seen.status == DONE:
             return Answer("Repeated", seen.body or b"")
         if seen.status == QUEUED:
+            await self._answer_also(command, (seen.body or b"").decode(), now)
             return None
-        claim = msgspec.json.decode(seen.body or b"", type=_Claim)
-        if claim.gateway_id != self._gateway_id and now < claim.at + _LONGEST:
+        claim = seen.claim
+        if claim is None or not claim.is_over(self._gateway_id, now, LONGEST):
             # Another daemon carries it out just now: the charge point is moving from there to here.
             return None
         answer = command_messages.lost(command)
@@ -97,23 +92,27 @@ class RequestMemory:
         return answer
 
     async def settle(self, command: Command, answer: Answer) -> None:
-        """Keep the answer to a request."""
-        try:
-            await self._store.write(
-                lambda connection: seen_requests.settle(connection, FACE, command.request_id, DONE, answer.body)
-            )
-        except StoreError as error:
-            _log.warn("the result of a command cannot be kept: {error}", error=str(error))
-            if len(self._unsettled) >= _MAX_UNSETTLED:
-                del self._unsettled[next(iter(self._unsettled))]
-            self._unsettled[command.request_id] = Seen(command.fingerprint, DONE, answer.body)
+        """Keep the answer to a request, without its secrets."""
+        body = _without_secrets(command, answer)
+        await self._keep(
+            command.request_id,
+            lambda connection: seen_requests.settle(connection, FACE, command.request_id, DONE, body),
+        )
 
     async def forget(self, command: Command) -> None:
         """Let a request be taken again: nothing was sent."""
+        await self._keep(
+            command.request_id, lambda connection: seen_requests.release(connection, FACE, command.request_id)
+        )
+
+    async def _keep(self, request_id: str, job: Callable[[Connection], None]) -> None:
         try:
-            await self._store.write(lambda connection: seen_requests.release(connection, FACE, command.request_id))
+            await self._store.write(job)
         except StoreError as error:
-            _log.warn("a command that was not sent cannot be forgotten: {error}", error=str(error))
+            _log.warn("what became of a command cannot be kept: {error}", error=str(error))
+            self._arrears.add(request_id, job)
+        else:
+            self._arrears.clear(request_id)
 
     # Commands for charge points that may not be spoken to yet.
 
@@ -122,12 +121,30 @@ class RequestMemory:
 
         :raises StoreError: it is not kept.
         """
-        addresses = [(address.topic, address.correlation_data) for address in command.addresses]
-        body = msgspec.json.encode(_Queued(command.request_id, addresses))
+        body = _queued(command)
 
         def job(connection: Connection) -> None:
             seen_requests.claim(connection, QUEUE_FACE, message_id, "", now, until=expires_at, body=body)
-            seen_requests.settle(connection, FACE, command.request_id, QUEUED, b"")
+            seen_requests.settle(connection, FACE, command.request_id, QUEUED, message_id.encode())
+
+        try:
+            await self._store.write(job)
+        except StoreError:
+            self._arrears.add(command.request_id, job)
+            raise
+
+    async def _answer_also(self, command: Command, message_id: str, now: datetime) -> None:
+        """Have the answer to a queued command sent where a repetition of it wants it."""
+        if not command.addresses:
+            return
+
+        def job(connection: Connection) -> None:
+            first = _command_of(
+                seen_requests.find(connection, QUEUE_FACE, message_id, now), command.client_id, command.action
+            )
+            if first is not None:
+                first.answer_also(command)
+                seen_requests.settle(connection, QUEUE_FACE, message_id, QUEUED, _queued(first))
 
         await self._store.write(job)
 
@@ -137,20 +154,33 @@ class RequestMemory:
         :raises StoreError: it cannot be told.
         """
         seen: Seen | None = await self._store.read(seen_requests.find, QUEUE_FACE, message_id, now)
-        if seen is None:
-            return None
-        queued = msgspec.json.decode(seen.body or b"", type=_Queued)
-        addresses = [ReplyTo(topic, data) for topic, data in queued.addresses]
-        return Command(client_id, action, queued.request_id, {}, None, 0, addresses)
+        return _command_of(seen, client_id, action)
 
     async def settle_queued(self, command: Command, message_id: str, answer: Answer) -> None:
-        """Keep the answer to a request that was put off."""
+        """Keep the answer to a request that was put off, without its secrets."""
+        body = _without_secrets(command, answer)
 
         def job(connection: Connection) -> None:
-            seen_requests.settle(connection, FACE, command.request_id, DONE, answer.body)
+            seen_requests.settle(connection, FACE, command.request_id, DONE, body)
             seen_requests.release(connection, QUEUE_FACE, message_id)
 
-        try:
-            await self._store.write(job)
-        except StoreError as error:
-            _log.warn("the result of a queued command cannot be kept: {error}", error=str(error))
+        await self._keep(command.request_id, job)
+
+
+def _queued(command: Command) -> bytes:
+    addresses = [(address.topic, address.correlation_data) for address in command.addresses]
+    return msgspec.json.encode(_Queued(command.request_id, addresses))
+
+
+def _command_of(seen: Seen | None, client_id: str, action: str) -> Command | None:
+    if seen is None:
+        return None
+    queued = msgspec.json.decode(seen.body or b"", type=_Queued)
+    addresses = [ReplyTo(topic, data) for topic, data in queued.addresses]
+    return Command(client_id, action, queued.request_id, {}, None, 0, addresses)
+
+
+def _without_secrets(command: Command, answer: Answer) -> bytes:
+    said = orjson.loads(answer.body)
+    kept = answer_without_secrets(command.payload, said)
+    return answer.body if kept == said else codec.dump(kept)

@@ -119,10 +119,14 @@ class Connection:
         return self._settle(frame)  # type: ignore[arg-type]
 
     def answer(self, text: bytes) -> Call | Repeated | None:
-        """Remember the answer to the CALL in hand, and return what is to be done next, if anything waits."""
+        """Remember the answer to the CALL in hand, and return what is to be done next, if anything waits.
+
+        After a CALLERROR nothing was done: a CALL that comes again, perhaps under its first id (errata 3.1), is a new attempt.
+        """
         if self._current is None:
             raise RuntimeError("there is no CALL to answer")
-        self._answers = (*self._answers[-REMEMBERED_ANSWERS + 1 :], (*self._current, text))
+        if not text.startswith(frames.ERROR):
+            self._answers = (*self._answers[-REMEMBERED_ANSWERS + 1 :], (*self._current, text))
         self._current = None
         return self.next()
 

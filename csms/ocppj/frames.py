@@ -17,6 +17,9 @@ SEND: Final = 6
 MESSAGES: Final = frozenset({CALL, SEND})
 """The kinds of frames that name an action; the others answer one."""
 
+ERROR: Final = b"[4,"
+"""How a CALLERROR of ours begins."""
+
 NO_MESSAGE_ID: Final = "-1"
 """The message id of a CALLERROR for a frame whose own id cannot be told (OCPP-J 2.0.1 §4.2.3)."""
 _LONGEST_ECHOED_ID: Final = 255

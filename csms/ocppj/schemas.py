@@ -68,6 +68,9 @@ class Schemas:
         :raises BadPayload: the payload does not fit, and `mode` does not tolerate how.
         :raises KeyError: there is no such action.
         """
+        validator = self._compiled.get(action)
+        if validator is not None and validator.is_valid(payload):
+            return ()
         return self._check(action, payload, mode)
 
     def check_response(self, action: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
-from ocpp.v16.enums import Action, MessageTrigger, Reason
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -15,9 +14,11 @@ from twisted.python.failure import Failure
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.client import Target
 from csms.simulator.clock import SimulatedClock, planned_lookback_s
-from csms.simulator.commands import Commands
 from csms.simulator.conversation import Conversation
+from csms.simulator.dialect import Order
+from csms.simulator.languages import commands_of, dialect_of
 from csms.simulator.outlet import Outlet
+from csms.simulator.remote import RemoteControls
 from csms.simulator.rpc import Traffic
 from csms.simulator.sessions import SessionRecord
 from csms.simulator.station import Station
@@ -32,7 +33,7 @@ class ChargePoint:
 
     `start` it, wait for `when_done` (or ask for it with `finish`), then look at ``sessions``. ``random`` decides
     everything that is chance, message ids included. ``completed`` says that the planned sessions have ended and the queue is empty. ``on_session`` is told each session that is over for the server,
-    too: its StopTransaction was answered or dropped.
+    too: its last message was answered or dropped.
     """
 
     _log = Logger()
@@ -52,36 +53,50 @@ class ChargePoint:
         self._random = random
         self._clock = SimulatedClock(reactor, wall_clock, planned_lookback_s(behaviour))
         self._station = Station(behaviour)
+        self._dialect = dialect_of(behaviour, target.client_id)
         self._conversation = Conversation(
             reactor,
             target,
             behaviour,
+            self._dialect,
             clock=self._clock,
             random=Random(random.getrandbits(64)),  # noqa: S311 - of its own: how often it is asked is a matter of timing
             station=self._station,
-            on_call=Commands(self._station, self).answer,
-            started=lambda record: self._outlet.started(record),  # noqa: PLW0108 - the outlet is made after it
+            # What these two call is made after it.
+            on_call=lambda call: self._commands.answer(call),  # noqa: PLW0108
+            started=lambda record: self._outlet.started(record),  # noqa: PLW0108
             finished=on_session,
         )
         self._outlet = Outlet(
             reactor,
             behaviour,
+            self._dialect,
             clock=self._clock,
             random=random,
             station=self._station,
             conversation=self._conversation,
-            freed=self.availability_changed,
+            freed=lambda connector_ids: self._controls.availability_changed(connector_ids),  # noqa: PLW0108 - as above
         )
+        self._plans_changed = Signal(reactor)
+        self._controls = RemoteControls(
+            behaviour,
+            self._dialect,
+            clock=self._clock,
+            station=self._station,
+            conversation=self._conversation,
+            outlet=self._outlet,
+            plans_changed=self._plans_changed,
+        )
+        self._commands = commands_of(behaviour, self._station, self._controls, target)
         self.client_id = target.client_id
+        self.version = behaviour.version
         self.completed = False
-        self._remote: tuple[int, str] | None = None
         self._begun = False
         self._finishing = False
         self._planned_are_over = False
         self._ended = False
         self._failure: Exception | None = None
         self._tasks = Tasks(self._fail)
-        self._plans_changed = Signal(reactor)
         self._done = Signal(reactor)
 
     # Life.
@@ -219,13 +234,13 @@ class ChargePoint:
         if not self.online and not self._finishing:
             await self._conversation.came_online.wait()
         while True:
-            connector_id = self.free_connector(self._behaviour.id_tag)
-            if self._remote is not None:
-                (connector_id, id_tag), self._remote = self._remote, None
-                await self._outlet.charge(connector_id, id_tag)
+            connector_id = self._controls.free_connector(self._behaviour.id_tag)
+            if self._controls.order is not None:
+                order, self._controls.order = self._controls.order, None
+                await self._charge(order)
             elif self._finishing or planned == 0:
                 await self._conversation.drained()
-                if self._remote is not None:
+                if self._controls.order is not None:
                     continue
                 self.completed = True
                 if self._finishing or not self._behaviour.keep:
@@ -238,61 +253,18 @@ class ChargePoint:
                 await self._plans_changed.wait()
             else:
                 planned = None if planned is None else planned - 1
-                await self._outlet.charge(connector_id, self._behaviour.id_tag)
+                await self._charge(Order(connector_id, self._behaviour.id_tag))
                 await self._plans_changed.wait(self._behaviour.pause_s / self._behaviour.speed)
                 self._clock.gain(self._behaviour.pause_s, self._behaviour.speed)
 
-    # What the server's commands do (csms.simulator.commands.Controls).
+    async def _charge(self, order: Order) -> None:
+        await self._outlet.charge(order)
+        self._controls.idle()
 
     def charging(self, connector_id: int | None = None) -> bool:
         """Return whether a session runs or begins (on that connector)."""
-        return self._outlet.in_use is not None and connector_id in (None, self._outlet.in_use)
+        return self._controls.charging(connector_id)
 
-    def is_running(self, transaction_id: int) -> bool:
-        """Return whether this is the running transaction."""
-        return self._outlet.is_running(transaction_id)
-
-    def free_connector(self, id_tag: str) -> int | None:
-        """Return the connector whose turn it is: they are used in rotation."""
-        count, used = self._behaviour.connectors, len(self.sessions)
-        for turn in range(count):
-            connector_id = (used + turn) % count + 1
-            if self._station.can_be_used(connector_id, id_tag):
-                return connector_id
-        return None
-
-    def remote_start(self, connector_id: int, id_tag: str) -> None:
+    def remote_start(self, order: Order) -> None:
         """Start a session as soon as the present one is over."""
-        self._remote = (connector_id, id_tag)
-        self._plans_changed.fire()
-
-    def request_stop(self, reason: Reason) -> None:
-        """Stop the running session."""
-        self._outlet.request_stop(reason)
-
-    def reset(self, kind: str) -> None:
-        """Restart: after a hard reset with a new socket, after a soft one on the same."""
-        if kind == "Hard":
-            self.request_stop(Reason.hard_reset)
-            self._conversation.uplink.restart()
-        else:
-            self.request_stop(Reason.soft_reset)
-            self._conversation.boot_again()
-
-    def availability_changed(self, connector_ids: list[int]) -> None:
-        """Take the status of idle connectors from the station and tell the server."""
-        for connector_id in connector_ids:
-            self._conversation.status(connector_id, self._station.idle_status(connector_id))
-        self._plans_changed.fire()
-
-    def trigger(self, message: str, connector_id: int | None) -> None:
-        """Send the message that the server asked for."""
-        match message:
-            case MessageTrigger.boot_notification:
-                self._conversation.boot_again()
-            case MessageTrigger.heartbeat:
-                self._conversation.send(Action.heartbeat.value, {})
-            case MessageTrigger.status_notification:
-                self._conversation.tell_status(None if connector_id is None else [connector_id])
-            case MessageTrigger.meter_values:
-                self._outlet.trigger_meter_values(connector_id)
+        self._controls.remote_start(order)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from attrs import define
-from ocpp.v16.enums import Reason
 
 from csms.simulator.curve import ChargingCurve, Reading
+from csms.simulator.dialect import TransactionMessages
 from csms.simulator.sessions import SessionRecord
 
 
@@ -15,11 +15,12 @@ class ChargingSession:
 
     record: SessionRecord
     curve: ChargingCurve
+    messages: TransactionMessages
     began_s: float
     speed: float
     duration_s: float
     elapsed_s: float = 0.0
-    stop_reason: Reason | None = None
+    stop_reason: str | None = None
 
     @property
     def over(self) -> bool:

@@ -1,4 +1,4 @@
-"""Autobahn's WebSocket client: one connection of a charge point to its server (OCPP-J 1.6 §3)."""
+"""Autobahn's WebSocket client: one connection of a charge point to its server (OCPP-J §3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IReacto
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.python.failure import Failure
 
-from csms.ocppj.versions import V16
 from csms.simulator.rpc import Rpc
 
 _USER_AGENT = "csms-simulator"
@@ -116,7 +115,7 @@ class _Factory(WebSocketClientFactory):
     def __init__(self, reactor: IReactorTime, target: Target, rpc: Rpc, handshake_timeout_s: float) -> None:
         super().__init__(
             url=target.url,
-            protocols=[V16.subprotocol],
+            protocols=[rpc.version.subprotocol],
             useragent=_USER_AGENT,
             headers=target.headers(),
             reactor=reactor,
@@ -154,9 +153,10 @@ class _Protocol(WebSocketClientProtocol):
         super().connectionMade()
 
     def onOpen(self) -> None:
-        if self.websocket_protocol_in_use != V16.subprotocol:
-            self.factory.failed(Unreachable(f"the server does not speak {V16.subprotocol}", final=True))
-            self.sendClose(1002, f"{V16.subprotocol} expected")
+        wanted = self.factory.rpc.version.subprotocol
+        if self.websocket_protocol_in_use != wanted:
+            self.factory.failed(Unreachable(f"the server does not speak {wanted}", final=True))
+            self.sendClose(1002, f"{wanted} expected")
             return
         self.factory.rpc.opened(self)
         self.factory.opened()

@@ -7,28 +7,29 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from ocpp.v16.enums import Action, ChargePointStatus, RegistrationStatus
+from ocpp.v16.enums import Action, AuthorizationStatus, ChargePointStatus, RegistrationStatus
 from twisted.internet.interfaces import IReactorTime
 
 from csms.ocppj.frames import Call
-from csms.simulator import messages
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.client import Target
 from csms.simulator.clock import SimulatedClock
+from csms.simulator.dialect import Dialect, Order
 from csms.simulator.rpc import Answer, CallFailed, LinkLost, Rpc
 from csms.simulator.sessions import SessionRecord
 from csms.simulator.station import Station
 from csms.simulator.tasks import Tasks
-from csms.simulator.transaction_queue import START, BadAnswer, QueuedMessage, TransactionQueue
+from csms.simulator.transaction_queue import BadAnswer, Kind, QueuedMessage, TransactionQueue
 from csms.simulator.uplink import Uplink
 from csms.simulator.waiting import Signal, sleep
+
+_POWER_UP = "PowerUp"
 
 
 class Conversation:
     """The charge point's side of OCPP, over as many connections as it takes.
 
-    ``started`` is told each session whose StartTransaction was answered, ``finished`` each whose StopTransaction has
-    left the queue.
+    ``started`` is told each session whose start was answered, ``finished`` each whose last message has left the queue.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Conversation:
         reactor: IReactorTime,
         target: Target,
         behaviour: Behaviour,
+        dialect: Dialect,
         *,
         clock: SimulatedClock,
         random: Random,
@@ -46,6 +48,7 @@ class Conversation:
     ) -> None:
         self._reactor = reactor
         self._behaviour = behaviour
+        self._dialect = dialect
         self._clock = clock
         self._random = random
         self._station = station
@@ -53,10 +56,12 @@ class Conversation:
         self.client_id = target.client_id
         self._statuses = dict.fromkeys(range(behaviour.connectors + 1), ChargePointStatus.available)
         self._boot_wanted = Signal(reactor)
+        self._boot_reason: str | None = _POWER_UP
+        """Why it has to boot; None where it has."""
         self._queued = Signal(reactor)
         self._emptied = Signal(reactor)
         self.queue = TransactionQueue(behaviour.transaction_message_attempts, finished)
-        self.uplink = Uplink(reactor, target, behaviour, random, self._new_message_id, on_call, self._serve)
+        self.uplink = Uplink(reactor, target, behaviour, dialect, random, self._new_message_id, on_call, self._serve)
         self.online = False
         self.came_online = Signal(reactor)
 
@@ -70,7 +75,8 @@ class Conversation:
         tasks = Tasks(rpc.fault)
         rpc.lost.wait().addCallback(lambda _: self._boot_wanted.fire())
         try:
-            await self._boot(rpc)
+            if self._dialect.boots_on_every_connection or self._boot_reason is not None:
+                await self._boot(rpc)
             accepted = True
             await self._report(rpc, list(self._statuses))
             self.online = True
@@ -87,7 +93,7 @@ class Conversation:
         return accepted
 
     async def _boot(self, rpc: Rpc) -> None:
-        """Send BootNotification until it is accepted (OCPP 1.6 §4.2); nothing else is sent before."""
+        """Send BootNotification until it is accepted (OCPP 1.6 §4.2, 2.0.1 B01); nothing else is sent before."""
         while True:
             retry_s = self._behaviour.boot_retry_s
             try:
@@ -101,9 +107,10 @@ class Conversation:
             await self._boot_wanted.wait(retry_s)
 
     async def _send_boot(self, rpc: Rpc) -> dict[str, Any]:
-        payload = messages.boot_notification(self._behaviour.vendor, self._behaviour.model, self.client_id)
+        payload = self._dialect.boot_notification(self._boot_reason or _POWER_UP)
         answer = await rpc.call(Action.boot_notification.value, payload)
         if answer["status"] == RegistrationStatus.accepted:
+            self._boot_reason = None
             self._station.heartbeat_interval_s = answer["interval"]
         return answer
 
@@ -112,8 +119,10 @@ class Conversation:
             await self._send_status(rpc, connector_id)
 
     async def _send_status(self, rpc: Rpc, connector_id: int) -> None:
-        payload = messages.status_notification(connector_id, self._statuses[connector_id], self._clock.timestamp())
-        await self._send_once(rpc, Action.status_notification.value, payload)
+        status = self._statuses[connector_id]
+        payload = self._dialect.status_notification(connector_id, status, self._clock.timestamp())
+        if payload is not None:
+            await self._send_once(rpc, Action.status_notification.value, payload)
 
     async def _beat(self, rpc: Rpc) -> None:
         try:
@@ -146,7 +155,7 @@ class Conversation:
                 if self.queue.refuse(message):
                     await sleep(self._reactor, self._behaviour.retry_interval_s * message.refused)
             else:
-                if message.action == START:
+                if message.kind is Kind.STARTED:
                     self._started(message.session)
 
     # What the charge point wants said.
@@ -158,8 +167,10 @@ class Conversation:
 
     def status(self, connector_id: int, status: ChargePointStatus) -> None:
         """Note a connector's status, and tell the server if it can be reached."""
-        self._statuses[connector_id] = status
-        self.tell_status([connector_id])
+        before, self._statuses[connector_id] = self._statuses[connector_id], status
+        word = self._dialect.status_word
+        if before == status or word(before) != word(status):
+            self.tell_status([connector_id])
 
     def tell_status(self, connector_ids: list[int] | None = None) -> None:
         """Tell the status of these connectors, or of all."""
@@ -168,13 +179,19 @@ class Conversation:
             for connector_id in self._statuses if connector_ids is None else connector_ids:
                 rpc.spare(self._send_status(rpc, connector_id))
 
-    def boot_again(self) -> None:
+    def boot_again(self, reason: str) -> None:
         """Send BootNotification again on this connection, as after a soft reset or when triggered."""
+        self._boot_reason = reason
         rpc = self.uplink.rpc
         if rpc is not None and self.online:
             rpc.spare(self._boot_and_report(rpc))
         else:
             self._boot_wanted.fire()
+
+    def restart(self, reason: str) -> None:
+        """Boot on a new connection."""
+        self._boot_reason = reason
+        self.uplink.restart()
 
     async def _boot_and_report(self, rpc: Rpc) -> None:
         try:
@@ -186,19 +203,22 @@ class Conversation:
     def send(self, action: str, payload: dict[str, Any]) -> None:
         """Send something that belongs to no transaction; it is lost where the server cannot be reached."""
         rpc = self.uplink.rpc
-        if rpc is not None and self.online:
+        if rpc is not None:
             rpc.spare(self._send_once(rpc, action, payload))
 
-    async def authorize(self, id_tag: str) -> str | None:
+    async def authorize(self, order: Order) -> str | None:
         """Return what the server says of an id tag, None where it cannot be asked."""
+        payload = self._dialect.authorize(order)
+        if payload is None:
+            return str(AuthorizationStatus.accepted.value)
         rpc = self.uplink.rpc
         if rpc is None or not self.online:
             return None
         try:
-            answer = await rpc.call(Action.authorize.value, messages.authorize(id_tag))
+            answer = await rpc.call(Action.authorize.value, payload)
         except (CallFailed, LinkLost):
             return None
-        return str(answer["idTagInfo"]["status"])
+        return self._dialect.verdict(answer)
 
     async def drained(self) -> None:
         """Wait until the queue is empty and nothing else waits for an answer."""

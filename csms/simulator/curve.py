@@ -75,4 +75,5 @@ class ChargingCurve:
         share = (1 - k * at_start_wh) * math.exp(-k * self.max_power_w * (elapsed_s - until_taper_s) / _S_PER_H)
         if share <= FULL_POWER_SHARE:
             return (1 - self.soc_at_start) * self.battery_wh, 0.0
-        return until_taper_wh + (1 - share) / k - at_start_wh, share * self.max_power_w
+        # Never below 0: the two terms cancel out at the start of a session above 80 %.
+        return max(0.0, until_taper_wh + (1 - share) / k - at_start_wh), share * self.max_power_w

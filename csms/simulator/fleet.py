@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from random import Random
 from typing import Literal
@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IOpenSSLClientConnectionCreator, IReactorTime
 
+from csms.ocppj.versions import Version
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.charge_point import ChargePoint
 from csms.simulator.client import Target, client_id_of, client_url
@@ -57,7 +58,8 @@ class Fleet:
 
     Where ``url`` names one identity (``ws://host/ocpp/CP1``) and ``count`` is 1, that is the name. With a ``seed`` every
     run makes the same choices; without one none is like another. ``id_tag`` of the behaviour is used by all unless it
-    holds ``{n}``, which becomes the number of the charge point.
+    holds ``{n}``, which becomes the number of the charge point. ``versions`` are dealt out in turn, in
+    place of the behaviour's own.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Fleet:
         *,
         wall_clock: Callable[[], datetime],
         prefix: str = "SIM",
+        versions: Sequence[Version] | None = None,
         phases: Phases | None = None,
         password: str | None = None,
         tls: IOpenSSLClientConnectionCreator | None = None,
@@ -87,7 +90,7 @@ class Fleet:
                 ChargePoint(
                     reactor,
                     Target(url if named else client_url(url, client_id), client_id, password, tls),
-                    _own(behaviour, number, phases),
+                    _own(behaviour, number, phases, versions or (behaviour.version,)),
                     wall_clock=wall_clock,
                     random=Random() if seed is None else Random(f"{seed}:{client_id}"),  # noqa: S311 - no secrets
                     on_session=on_session,
@@ -152,12 +155,17 @@ class Fleet:
         )
 
 
-def _own(behaviour: Behaviour, number: int, phases: Phases | None) -> Behaviour:
+def _own(behaviour: Behaviour, number: int, phases: Phases | None, versions: Sequence[Version]) -> Behaviour:
     """Return the behaviour of one charge point; with mixed phases every other one has a single phase."""
     own_phases = behaviour.phases
     if phases is not None:
         own_phases = (3 if number % 2 else 1) if phases == "mixed" else phases
-    return evolve(behaviour, phases=own_phases, id_tag=behaviour.id_tag.replace("{n}", f"{number:04}"))
+    return evolve(
+        behaviour,
+        version=versions[(number - 1) % len(versions)],
+        phases=own_phases,
+        id_tag=behaviour.id_tag.replace("{n}", f"{number:04}"),
+    )
 
 
 def _all(waiting: list[Deferred[None]]) -> Deferred[None]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from ocpp.v16.enums import AuthorizationStatus, ChargePointStatus, ReadingContext, Reason
+from ocpp.v16.enums import Action, AuthorizationStatus, ChargePointStatus, ReadingContext, Reason
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from csms.simulator import messages
-from csms.simulator.behaviour import Behaviour
+from csms.simulator.behaviour import REASONS, Behaviour
 from csms.simulator.charging import ChargingSession
 from csms.simulator.clock import SimulatedClock
 from csms.simulator.conversation import Conversation
 from csms.simulator.curve import ChargingCurve
+from csms.simulator.dialect import Dialect, Order
 from csms.simulator.sessions import SessionRecord
 from csms.simulator.station import Station
-from csms.simulator.transaction_queue import METER_VALUES, START, STOP, QueuedMessage
 from csms.simulator.waiting import Signal
 
 
@@ -27,6 +26,7 @@ class Outlet:
         self,
         reactor: IReactorTime,
         behaviour: Behaviour,
+        dialect: Dialect,
         *,
         clock: SimulatedClock,
         random: Random,
@@ -36,6 +36,7 @@ class Outlet:
     ) -> None:
         self._reactor = reactor
         self._behaviour = behaviour
+        self._dialect = dialect
         self._clock = clock
         self._random = random
         self._station = station
@@ -55,15 +56,15 @@ class Outlet:
             if timer.active():
                 timer.cancel()
 
-    async def charge(self, connector_id: int, id_tag: str) -> None:
+    async def charge(self, order: Order) -> None:
         """Run one session from plugging in to unplugging."""
-        conversation = self._conversation
+        conversation, connector_id = self._conversation, order.connector_id
         self.in_use = connector_id
         conversation.status(connector_id, ChargePointStatus.preparing)
-        verdict = await conversation.authorize(id_tag)
+        verdict = await conversation.authorize(order)
         # Offline it charges all the same, as LocalAuthorizeOffline and AllowOfflineTxForUnknownId let it.
         if verdict is None or verdict == AuthorizationStatus.accepted:
-            session = self._begin(connector_id, id_tag, offline=not self._conversation.online)
+            session = self._begin(order)
             await self._draw_power(session)
             self._end(session)
             conversation.status(connector_id, ChargePointStatus.finishing)
@@ -72,30 +73,45 @@ class Outlet:
         self.in_use = None
         self._freed([connector_id])
 
-    def _begin(self, connector_id: int, id_tag: str, *, offline: bool) -> ChargingSession:
+    def _begin(self, order: Order) -> ChargingSession:
+        curve = ChargingCurve.choose(self._random, self._behaviour.phases)
         record = SessionRecord(
             self._conversation.client_id,
-            connector_id,
-            id_tag,
+            order.connector_id,
+            order.id_tag,
             self._meter_wh,
             self._clock.timestamp(),
-            started_offline=offline,
+            started_offline=self._offline,
+            version=self._dialect.version.name,
+            transaction_id=self._dialect.transaction_id(self._random),
         )
-        curve = ChargingCurve.choose(self._random, self._behaviour.phases)
+        reservation_id = self._station.take_reservation(order.connector_id, order.id_tag)
         session = ChargingSession(
-            record, curve, self._reactor.seconds(), self._behaviour.speed, self._behaviour.duration_s
+            record,
+            curve,
+            self._dialect.transaction(record, curve, self._random, order, reservation_id),
+            self._reactor.seconds(),
+            self._behaviour.speed,
+            self._behaviour.duration_s,
         )
         self.session = session
         self.sessions.append(record)
-        reservation_id = self._station.take_reservation(connector_id, id_tag)
-        payload = messages.start_transaction(
-            connector_id, id_tag, record.meter_start_wh, record.start_timestamp, reservation_id
-        )
-        self._conversation.put(QueuedMessage(record, START, payload))
-        self._conversation.status(connector_id, ChargePointStatus.charging)
+        self._conversation.put(session.messages.started(offline=self._offline))
+        self._change_state(session, ChargePointStatus.charging)
         if self._behaviour.offline_after_s is not None:
             self._later(self._behaviour.offline_after_s, self._lose_for_a_while)
         return session
+
+    @property
+    def _offline(self) -> bool:
+        return not self._conversation.online
+
+    def _change_state(self, session: ChargingSession, status: ChargePointStatus) -> None:
+        message = session.messages.state_changed(status, self._clock.timestamp(), offline=self._offline)
+        if message is not None:
+            session.record.state_changes += 1
+            self._conversation.put(message)
+        self._conversation.status(session.record.connector_id, status)
 
     async def _draw_power(self, session: ChargingSession) -> None:
         full = False
@@ -110,16 +126,15 @@ class Outlet:
                 reading = self._sample(session, session.elapsed_s, ReadingContext.sample_periodic)
                 if reading == 0 and not full:
                     full = True
-                    self._conversation.status(session.record.connector_id, ChargePointStatus.suspended_ev)
+                    self._change_state(session, ChargePointStatus.suspended_ev)
 
     def _sample(self, session: ChargingSession, elapsed_s: float, context: ReadingContext) -> float:
-        """Queue MeterValues and return the power (W)."""
-        record = session.record
+        """Queue a reading and return the power (W)."""
         reading, register_wh = session.at(elapsed_s)
-        samples = messages.samples(reading, register_wh, session.curve, self._random, context)
-        payload = messages.meter_values(record.connector_id, self._clock.timestamp(), samples)
-        record.meter_values += 1
-        self._conversation.put(QueuedMessage(record, METER_VALUES, payload))
+        session.record.meter_values += 1
+        self._conversation.put(
+            session.messages.sampled(reading, register_wh, self._clock.timestamp(), context, offline=self._offline)
+        )
         return reading.power_w
 
     def _end(self, session: ChargingSession) -> None:
@@ -127,19 +142,16 @@ class Outlet:
         _, record.meter_stop_wh = session.at(session.elapsed_s)
         self._meter_wh = record.meter_stop_wh
         record.stop_timestamp = self._clock.timestamp()
-        reason = session.stop_reason or self._behaviour.reason or self._random.choice(list(Reason))
-        record.reason = reason.value
+        reasons = REASONS[self._dialect.version]
+        record.reason = session.stop_reason or self._behaviour.reason or self._random.choice(reasons)
         self.session = None
-        # Whoever stopped it is known only where somebody held a card to the charge point.
-        id_tag = record.id_tag if reason is Reason.local else None
-        payload = messages.stop_transaction(id_tag, record.meter_stop_wh, record.stop_timestamp, reason)
-        self._conversation.put(QueuedMessage(record, STOP, payload))
+        self._conversation.put(session.messages.ended(offline=self._offline))
 
     def started(self, record: SessionRecord) -> None:
-        """Stop where the server does not want it, as StopTransactionOnInvalidId says (OCPP 1.6 §4.8)."""
+        """Stop where the server does not want it, as StopTransactionOnInvalidId says (OCPP 1.6 §4.8, 2.0.1 E05)."""
         denied = record.id_tag_status not in (None, AuthorizationStatus.accepted)
         if denied and self.session is not None and self.session.record is record:
-            self.request_stop(Reason.de_authorized)
+            self.request_stop(Reason.de_authorized.value)  # the same word in 2.x
 
     def _lose_for_a_while(self) -> None:
         self._conversation.uplink.cut()
@@ -149,23 +161,37 @@ class Outlet:
         self._timers = [timer for timer in self._timers if timer.active()]
         self._timers.append(self._reactor.callLater(simulated_s / self._behaviour.speed, do))
 
-    def request_stop(self, reason: Reason) -> None:
+    def request_stop(self, reason: str) -> None:
         """Stop the running session."""
         if self.session is not None and self.session.stop_reason is None:
             self.session.stop_reason = reason
             self._stop_wanted.fire()
 
-    def is_running(self, transaction_id: int) -> bool:
+    def is_running(self, transaction_id: int | str) -> bool:
         """Return whether this is the running transaction."""
         return self.session is not None and self.session.record.transaction_id == transaction_id
 
-    def trigger_meter_values(self, connector_id: int | None) -> None:
-        """Send a reading that the server asked for."""
+    def _charges_at(self, connector_id: int | None) -> ChargingSession | None:
         session = self.session
-        if session is not None and connector_id in (None, session.record.connector_id):
-            passed_s = session.passed_s(self._reactor.seconds(), session.duration_s - session.elapsed_s)
-            self._sample(session, session.elapsed_s + passed_s, ReadingContext.trigger)
-        else:
-            register = messages.register_sample(self._meter_wh, ReadingContext.trigger)
-            payload = messages.meter_values(connector_id or 1, self._clock.timestamp(), [register])
-            self._conversation.send(METER_VALUES, payload)
+        return session if session is not None and connector_id in (None, session.record.connector_id) else None
+
+    def _elapsed_s(self, session: ChargingSession) -> float:
+        passed_s = session.passed_s(self._reactor.seconds(), session.duration_s - session.elapsed_s)
+        return session.elapsed_s + passed_s
+
+    def trigger_sample(self, connector_id: int | None) -> bool:
+        """Send a reading of the running session that the server asked for; return whether there is one."""
+        session = self._charges_at(connector_id)
+        if session is not None:
+            self._sample(session, self._elapsed_s(session), ReadingContext.trigger)
+        return session is not None
+
+    def trigger_meter_values(self, connector_id: int | None) -> None:
+        """Send what the meter shows, outside of any transaction."""
+        session = self._charges_at(connector_id)
+        reading, register_wh, curve = None, self._meter_wh, None
+        if session is not None:
+            (reading, register_wh), curve = session.at(self._elapsed_s(session)), session.curve
+            connector_id = session.record.connector_id
+        payload = self._dialect.meter_values(connector_id or 1, self._clock.timestamp(), register_wh, reading, curve)
+        self._conversation.send(Action.meter_values.value, payload)

@@ -14,9 +14,8 @@ from twisted.python.failure import Failure
 from csms.ocppj import codec, frames
 from csms.ocppj.connection import Connection, Refused, Repeated, Reply, TooManyCalls
 from csms.ocppj.frames import Call, CallError
-from csms.ocppj.schemas import BadPayload
-from csms.ocppj.versions import V16
-from csms.simulator.messages import schemas
+from csms.ocppj.schemas import BadPayload, Schemas
+from csms.ocppj.versions import Version
 from csms.simulator.waiting import Signal
 
 
@@ -79,17 +78,21 @@ class Rpc:
     def __init__(
         self,
         reactor: IReactorTime,
+        version: Version,
+        schemas: Schemas,
         new_message_id: Callable[[], str],
         on_call: Callable[[Call], Answer],
         answer_timeout_s: float,
         traffic: Traffic,
     ) -> None:
         self._reactor = reactor
+        self.version = version
+        self._schemas = schemas
         self._new_message_id = new_message_id
         self._on_call = on_call
         self._answer_timeout_s = answer_timeout_s
         self._traffic = traffic
-        self._connection = Connection(V16)
+        self._connection = Connection(version)
         self._pending: dict[str, _Pending] = {}
         self._socket: Socket | None = None
         self._lost_because: str | None = None
@@ -220,7 +223,7 @@ class Rpc:
             pending.waiting.errback(CallFailed(frame.code, frame.description))
         else:
             try:
-                deviations = schemas().check_response(reply.action, frame.payload, "tolerant")
+                deviations = self._schemas.check_response(reply.action, frame.payload, "tolerant")
             except BadPayload as error:
                 self._traffic.errors += 1
                 pending.waiting.errback(CallFailed(error.code, f"the answer does not fit: {error}"))

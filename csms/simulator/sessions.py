@@ -11,8 +11,9 @@ from attrs import asdict, define
 class SessionRecord:
     """One charging session as the charge point saw it; exact, and never rewritten.
 
-    Times are as they were sent. ``transaction_id`` is the one of the answer to StartTransaction, None until it came.
-    ``dropped`` is how many of its messages were given up after too many CALLERRORs.
+    Times are as they were sent. ``version`` is the OCPP version. ``transaction_id`` is in 1.6 the number in the answer to
+    StartTransaction, None until it came, in 2.x the string that the charge point itself made up. ``total_cost`` is what the server said last that it costs (2.x), ``state_changes`` are the
+    messages about its chargingState (2.x). ``dropped`` is how many of its messages were given up after too many CALLERRORs.
     """
 
     client_id: str
@@ -21,8 +22,10 @@ class SessionRecord:
     meter_start_wh: int
     start_timestamp: str
     started_offline: bool
-    transaction_id: int | None = None
+    version: str = "1.6"
+    transaction_id: int | str | None = None
     id_tag_status: str | None = None
+    total_cost: float | None = None
     start_answered: bool = False
     meter_stop_wh: int | None = None
     stop_timestamp: str | None = None
@@ -30,6 +33,8 @@ class SessionRecord:
     stop_answered: bool = False
     meter_values: int = 0
     meter_values_answered: int = 0
+    state_changes: int = 0
+    state_changes_answered: int = 0
     repeated: int = 0
     dropped: int = 0
 
@@ -46,6 +51,7 @@ class SessionRecord:
             and self.start_answered
             and self.stop_answered
             and self.meter_values_answered == self.meter_values
+            and self.state_changes_answered == self.state_changes
         )
 
     @property

@@ -1,16 +1,18 @@
-"""What a simulated charge point remembers about itself: configuration, availability, reservations, the local list."""
+"""What a simulated charge point remembers about itself in every version: availability, reservations, the local list."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from ocpp.v16.enums import ChargePointStatus, ConfigurationKey, ConfigurationStatus
+from ocpp.v16.enums import ChargePointStatus
 
 from csms.simulator.behaviour import Behaviour
 
 
 class Station:
-    """Configuration, availability, reservations and the local list of one charge point."""
+    """Availability, reservations, the local list and the intervals of one charge point.
+
+    ``heartbeat_interval_s`` is as the server gave or set it, 0 where the charge point chooses; ``reservations`` are
+    (reservation id, id tag) by connector.
+    """
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.connectors = behaviour.connectors
@@ -18,26 +20,9 @@ class Station:
         self.reservations: dict[int, tuple[int, str]] = {}
         self.list_version = 0
         self.profiles = 0
-        self._settings: dict[str, str] = {
-            ConfigurationKey.heartbeat_interval.value: "300",
-            ConfigurationKey.meter_value_sample_interval.value: f"{behaviour.interval_s:g}",
-            ConfigurationKey.transaction_message_attempts.value: str(behaviour.transaction_message_attempts),
-            ConfigurationKey.transaction_message_retry_interval.value: f"{behaviour.retry_interval_s:g}",
-            ConfigurationKey.web_socket_ping_interval.value: "0",
-            ConfigurationKey.authorize_remote_tx_requests.value: "true",
-            ConfigurationKey.stop_transaction_on_invalid_id.value: "true",
-            ConfigurationKey.local_authorize_offline.value: "true",
-        }
-        self._fixed: dict[str, str] = {
-            ConfigurationKey.number_of_connectors.value: str(behaviour.connectors),
-            ConfigurationKey.supported_feature_profiles.value: "Core,LocalAuthListManagement,Reservation,RemoteTrigger",
-            ConfigurationKey.get_configuration_max_keys.value: "50",
-        }
-
-    @property
-    def sample_interval_s(self) -> float:
-        """The interval of meter values that is set now."""
-        return float(self._settings[ConfigurationKey.meter_value_sample_interval.value])
+        self.network_slots = {1}
+        self.heartbeat_interval_s = 300.0
+        self.sample_interval_s = behaviour.interval_s
 
     def take_reservation(self, connector_id: int, id_tag: str) -> int | None:
         """Return the reservation that a session of this tag uses up."""
@@ -47,14 +32,9 @@ class Station:
         del self.reservations[connector_id]
         return reserved[0]
 
-    @property
-    def heartbeat_interval_s(self) -> float:
-        """The interval of heartbeats, as the server gave or set it."""
-        return float(self._settings[ConfigurationKey.heartbeat_interval.value])
-
-    @heartbeat_interval_s.setter
-    def heartbeat_interval_s(self, interval_s: float) -> None:
-        self._settings[ConfigurationKey.heartbeat_interval.value] = f"{interval_s:g}"
+    def has(self, connector_id: int) -> bool:
+        """Return whether there is such a connector."""
+        return 0 < connector_id <= self.connectors
 
     def can_be_used(self, connector_id: int, id_tag: str) -> bool:
         """Return whether a session of this tag can start there."""
@@ -74,25 +54,3 @@ class Station:
                 del self.reservations[connector_id]
                 return connector_id
         return None
-
-    def configuration(self, keys: list[str] | None) -> tuple[list[dict[str, Any]], list[str]]:
-        """Return the settings that were asked for, all without keys, and the keys that there are not."""
-        wanted = keys or [*self._settings, *self._fixed]
-        known = [
-            {"key": key, "readonly": key in self._fixed, "value": self._settings.get(key, self._fixed.get(key))}
-            for key in wanted
-            if key in self._settings or key in self._fixed
-        ]
-        return known, [key for key in wanted if key not in self._settings and key not in self._fixed]
-
-    def configure(self, key: str, value: str) -> ConfigurationStatus:
-        """Change a setting, which must stay what it is: a number or a boolean."""
-        if key in self._fixed:
-            return ConfigurationStatus.rejected
-        if key not in self._settings:
-            return ConfigurationStatus.not_supported
-        is_boolean = self._settings[key] in ("true", "false")
-        if (value.lower() not in ("true", "false")) if is_boolean else not value.isdecimal():
-            return ConfigurationStatus.rejected
-        self._settings[key] = value.lower()
-        return ConfigurationStatus.accepted

@@ -6,12 +6,14 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from csms.ocppj.frames import Call
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.client import Target, Unreachable, connect
+from csms.simulator.dialect import Dialect
 from csms.simulator.rpc import Answer, Rpc, Traffic
 from csms.simulator.waiting import Signal
 
@@ -36,6 +38,7 @@ class Uplink:
         reactor: IReactorTime,
         target: Target,
         behaviour: Behaviour,
+        dialect: Dialect,
         random: Random,
         new_message_id: Callable[[], str],
         on_call: Callable[[Call], Answer],
@@ -44,6 +47,7 @@ class Uplink:
         self._reactor = reactor
         self._target = target
         self._behaviour = behaviour
+        self._dialect = dialect
         self._random = random
         self._new_message_id = new_message_id
         self._on_call = on_call
@@ -81,7 +85,15 @@ class Uplink:
             await self._wake.wait(self._delay_s(failures))
 
     async def _connect_once(self) -> bool:
-        rpc = Rpc(self._reactor, self._new_message_id, self._on_call, self._behaviour.answer_timeout_s, self.traffic)
+        rpc = Rpc(
+            self._reactor,
+            self._dialect.version,
+            self._dialect.schemas,
+            self._new_message_id,
+            self._on_call,
+            self._behaviour.answer_timeout_s,
+            self.traffic,
+        )
         try:
             self._connecting = connect(self._reactor, self._target, rpc, self._behaviour.handshake_timeout_s)
             await self._connecting
@@ -124,6 +136,11 @@ class Uplink:
         if self.rpc is not None:
             # In an orderly way: an aborted socket would take the answer to Reset with it.
             self.rpc.close("reset")
+
+    def change_password(self, password: str) -> None:
+        """Connect again, with this password."""
+        self._target = evolve(self._target, password=password)
+        self.restart()
 
     def cut(self) -> None:
         """Lose the uplink: the socket breaks without a word and no new one comes up until `mend`."""

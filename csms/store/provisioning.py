@@ -9,12 +9,16 @@ from csms.ledger.cost import Tariff
 from csms.store.tables import (
     charge_points,
     configuration,
+    configuration_results,
     connectors,
     deviations,
     messages,
+    monitors,
     queued_commands,
+    reports,
     station_tariffs,
     tariffs,
+    variables,
     wanted_configuration,
 )
 from csms.store.upsert import upsert
@@ -38,6 +42,17 @@ def delete_charge_point(connection: Connection, client_id: str) -> bool:
     """
     wanted = wanted_configuration
     connection.execute(delete(wanted).where(wanted.c.scope == "chargepoint", wanted.c.name == client_id))
-    for table in (connectors, configuration, deviations, messages, queued_commands, station_tariffs):
+    for table in (
+        connectors,
+        configuration,
+        configuration_results,
+        deviations,
+        messages,
+        monitors,
+        queued_commands,
+        reports,
+        station_tariffs,
+        variables,
+    ):
         connection.execute(delete(table).where(table.c.client_id == client_id))
     return connection.execute(delete(charge_points).where(charge_points.c.client_id == client_id)).rowcount > 0

@@ -149,6 +149,7 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
         has_wishes=bool(asked.has_wishes),
         latest_reading=_NONE,
         registers=_NONE,
+        reports=_NONE,
         tariff=tariff(connection, charge_point.tariff_id) if charge_point.tariff_id is not None else None,
         streams=_streams(connection, client_id) if charge_point.version == V21.name else _NONE,
     )

@@ -2,14 +2,71 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
 
+from attrs import frozen
 from sqlalchemy import Connection, Table, delete, func, select
 from sqlalchemy.sql import ColumnElement
 
-from csms.store.tables import cursors, event_log, messages, meter_readings, meters, records, transactions
+from csms.store import seen_requests
+from csms.store.tables import (
+    cursors,
+    event_log,
+    messages,
+    meter_readings,
+    meters,
+    monitors,
+    records,
+    reports,
+    transactions,
+)
 
 BATCH = 2000
+_MOST_BATCHES = 500
+
+
+@frozen
+class Retention:
+    """How long what stays, in seconds."""
+
+    events_s: float
+    readings_s: float
+    records_s: float
+    messages_s: float
+
+
+class Writer(Protocol):
+    """The part of the store that is needed here."""
+
+    def write(self, job: Callable[[Connection], int]) -> Awaitable[int]:
+        """Have a function write in the next commit."""
+
+
+async def prune_all(store: Writer, retention: Retention, now: datetime) -> None:
+    """Delete what stayed for long enough; what is left after many batches goes the next time.
+
+    :raises StoreError: the store is away.
+    """
+    for prune, seconds in (
+        (prune_events, retention.events_s),
+        (prune_readings, retention.readings_s),
+        (prune_records, retention.records_s),
+        (prune_reports, retention.records_s),
+        (prune_messages, retention.messages_s),
+        (prune_meters, 0.0),
+        (seen_requests.prune, seen_requests.REMEMBERED.total_seconds()),
+    ):
+        job = partial(_batch, prune, now - timedelta(seconds=seconds))
+        for _ in range(_MOST_BATCHES):
+            if await store.write(job) < BATCH:
+                break
+
+
+def _batch(prune: Callable[[Connection, datetime], int], before: datetime, connection: Connection) -> int:
+    return prune(connection, before)
 
 
 def prune_events(connection: Connection, before: datetime) -> int:
@@ -29,6 +86,12 @@ def prune_readings(connection: Connection, before: datetime) -> int:
 def prune_records(connection: Connection, before: datetime) -> int:
     """Delete a batch of kept messages that arrived before a time; return how many."""
     return _prune(connection, records, records.c.record_id, records.c.received_at < before)
+
+
+def prune_reports(connection: Connection, before: datetime) -> int:
+    """Delete what is known of the reports that were begun before a time, and monitors that are gone; return how many."""
+    deleted = connection.execute(delete(reports).where(reports.c.begun_at < before)).rowcount
+    return deleted + connection.execute(delete(monitors).where(monitors.c.cleared_at < before)).rowcount
 
 
 def prune_meters(connection: Connection, _before: datetime) -> int:

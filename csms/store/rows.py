@@ -10,12 +10,15 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
+from sqlalchemy.exc import DBAPIError
 
 from csms.events import business, topics
 from csms.ledger.decision import Change, Decision
+from csms.ledger.model import Monitor, Report, Variable, VariableValue
 from csms.ledger.state import (
     ChargePoint,
     ConfigurationKey,
+    ConfigurationResult,
     Connector,
     EventProgress,
     EvseConnector,
@@ -34,7 +37,7 @@ from csms.store.upsert import upsert
 
 _SIZES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """How many rows a statement may have: few enough to keep all statements prepared, enough for any number in few of them."""
-_MAX_PARAMETERS = 384
+_MAX_PARAMETERS = 400
 """A prepared statement grows with its parameters."""
 _VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 
@@ -74,10 +77,11 @@ class Bulk:
 
     def execute(self, connection: Connection, rows: Sequence[list[Any]]) -> None:
         """Execute for all rows."""
+        execute = _on_the_driver(connection)
         start, left = 0, len(rows)
         for size in self._sizes:
             while left >= size:
-                connection.exec_driver_sql(self._text(size), self._parameters(rows[start : start + size]))
+                execute(self._text(size), self._parameters(rows[start : start + size]))
                 start, left = start + size, left - size
 
     def _text(self, size: int) -> str:
@@ -96,6 +100,27 @@ class Bulk:
             return together
         names = [f"{name}_{number}" for number in range(len(rows)) for name in self.names]
         return dict(zip(names, together, strict=True))
+
+
+def _on_the_driver(connection: Connection) -> Callable[[str, Any], None]:
+    """Return a way to execute on the driver's own connection; its errors are SQLAlchemy's.
+
+    SQLAlchemy's way to a result, which nobody wants here, takes as long as the statement.
+    """
+    dialect = connection.dialect
+    driver: Any = connection.connection.driver_connection
+    kind: type[Exception] = dialect.loaded_dbapi.Error
+
+    def execute(text: str, parameters: Any) -> None:
+        try:
+            driver.execute(text, parameters)
+        except kind as error:
+            is_gone = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+            raise DBAPIError.instance(
+                text, None, error, kind, hide_parameters=True, connection_invalidated=is_gone, dialect=dialect
+            ) from error
+
+    return execute
 
 
 class _Sequence(Struct, frozen=True, gc=False):
@@ -141,7 +166,12 @@ class Statements:
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
             Fact: bulk_upsert(tables.facts, Fact),
+            Variable: bulk_upsert(tables.variables, Variable),
+            VariableValue: bulk_upsert(tables.variables, VariableValue),
+            Monitor: bulk_upsert(tables.monitors, Monitor),
+            Report: bulk_upsert(tables.reports, Report),
             StationTariff: bulk_upsert(tables.station_tariffs, StationTariff),
+            ConfigurationResult: bulk_upsert(tables.configuration_results, ConfigurationResult),
             _Sequence: bulk_upsert(tables.event_sequences, _Sequence),
         }
         self._event = bulk_insert(tables.event_log, LoggedEvent)
@@ -187,10 +217,18 @@ def _key(change: Change) -> object:
         return change.client_id, change.connector_id
     if isinstance(change, Reservation):
         return change.client_id, change.reservation_id
-    if isinstance(change, ConfigurationKey):
+    if isinstance(change, ConfigurationKey | ConfigurationResult):
         return change.client_id, change.key
     if isinstance(change, Fact):
         return change.client_id, change.kind, change.key
+    if isinstance(change, Reading | Record):
+        return id(change)  # the most of all
+    if isinstance(change, VariableValue):
+        return change.client_id, change.variable_key, change.attribute
+    if isinstance(change, Monitor):
+        return change.client_id, change.monitor_id
+    if isinstance(change, Report):
+        return change.client_id, change.request_id
     if isinstance(change, StationTariff):
         return change.client_id, change.evse_id, change.tariff_id
     return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
+import msgspec
+from attrs import define, field
 from msgspec import Struct
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,6 +15,26 @@ from sqlalchemy.dialects import postgresql, sqlite
 from csms.store.tables import seen_requests
 
 REMEMBERED = timedelta(hours=1)
+_MOST_IN_ARREARS = 1000
+Made = TypeVar("Made")
+
+
+class Claim(Struct, frozen=True):
+    """Who took a request; kept in the place of its answer while there is none."""
+
+    gateway_id: str
+    at: datetime
+
+    def encode(self) -> bytes:
+        """Return it as it is kept."""
+        return msgspec.json.encode(self)
+
+    def is_over(self, gateway_id: str, now: datetime, longest: timedelta) -> bool:
+        """Tell a daemon that does not know of the request whether nobody is at it any more.
+
+        Its own are of an earlier run, as no other daemon has its gateway id; another's are over after the longest time.
+        """
+        return self.gateway_id == gateway_id or now >= self.at + longest
 
 
 class Seen(Struct, frozen=True):
@@ -19,6 +43,41 @@ class Seen(Struct, frozen=True):
     fingerprint: str
     status: int | None
     body: bytes | None
+
+    @property
+    def claim(self) -> Claim | None:
+        """Who is at it, None where that is not known."""
+        return msgspec.json.decode(self.body, type=Claim) if self.status is None and self.body else None
+
+
+@define(eq=False)
+class Arrears:
+    """By request id, what the ledger could not take: it is made up for where the request comes again, before anything else."""
+
+    _jobs: dict[str, Callable[[Connection], None]] = field(factory=dict)
+
+    def add(self, request_id: str, job: Callable[[Connection], None]) -> None:
+        """Keep a job that failed, in the place of an earlier one; the oldest makes room."""
+        self._jobs.pop(request_id, None)
+        if len(self._jobs) >= _MOST_IN_ARREARS:
+            del self._jobs[next(iter(self._jobs))]
+        self._jobs[request_id] = job
+
+    def before(self, request_id: str, job: Callable[[Connection], Made]) -> Callable[[Connection], Made]:
+        """Return a job that does what is left of a request first."""
+        left = self._jobs.get(request_id)
+        if left is None:
+            return job
+
+        def both(connection: Connection) -> Made:
+            left(connection)
+            return job(connection)
+
+        return both
+
+    def clear(self, request_id: str) -> None:
+        """Nothing is left of a request."""
+        self._jobs.pop(request_id, None)
 
 
 def claim(

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from csms.events.business import SignedValue
 from csms.ledger.energy import EnergyMeter
+from csms.ledger.model import Characteristics
 from csms.ledger.state import EventTrail
 from csms.store.columns import BigKey, Exact, JsonOf, UtcTime, Utf8
 
@@ -44,6 +45,7 @@ charge_points = Table(
     Column("serial_number", Text),
     Column("firmware_version", Text),
     Column("booted_at", UtcTime),
+    Column("booted_as", String(20)),
     Column("gateway_id", String(255), index=True),
     Column("version", String(20)),
     Column("connected_since", UtcTime),
@@ -190,6 +192,7 @@ id_tags = Table(
     Column("max_transactions", Integer),
     Column("budget_kwh", Exact),
     Column("budget_period", String(10)),
+    Column("evses", JsonOf(tuple[int, ...])),
 )
 
 tariffs = Table(
@@ -225,6 +228,7 @@ reservations = Table(
     Column("parent_id_tag", Text),
     Column("expiry_date", UtcTime, nullable=False),
     Column("status", String(20), nullable=False),
+    Column("id_tag_status", String(20)),
     Column("transaction_id", Integer),
     Column("created_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
@@ -241,6 +245,63 @@ configuration = Table(
     Column("seen_at", UtcTime, nullable=False),
 )
 
+variables = Table(
+    "variables",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("variable_key", Text, primary_key=True),
+    Column("attribute", String(10), primary_key=True),
+    Column("component", Text, nullable=False),
+    Column("component_instance", Text),
+    Column("evse_id", BigInteger),
+    Column("station_connector_id", BigInteger),
+    Column("variable", Text, nullable=False),
+    Column("variable_instance", Text),
+    Column("value", Text),
+    Column("mutability", Text),
+    Column("persistent", Boolean),
+    Column("constant", Boolean),
+    Column("characteristics", JsonOf(Characteristics)),
+    Column("seen_at", UtcTime, nullable=False),
+)
+"""A row for each attribute: a value that comes alone leaves alone what a report told of it."""
+
+monitors = Table(
+    "monitors",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("monitor_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("component", Text, nullable=False),
+    Column("component_instance", Text),
+    Column("evse_id", BigInteger),
+    Column("station_connector_id", BigInteger),
+    Column("variable", Text, nullable=False),
+    Column("variable_instance", Text),
+    Column("monitor_type", Text, nullable=False),
+    Column("value", Exact, nullable=False),
+    Column("severity", BigInteger, nullable=False),
+    Column("in_transaction", Boolean, nullable=False),
+    Column("notification_type", Text),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("cleared_at", UtcTime),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("request_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(20), nullable=False),
+    Column("action", String(50)),
+    Column("request", Utf8),
+    Column("status", Text),
+    Column("received", JsonOf(tuple[tuple[int, int], ...]), nullable=False),
+    Column("last_part", BigInteger),
+    Column("generated_at", UtcTime),
+    Column("begun_at", UtcTime, nullable=False),
+    Column("completed_at", UtcTime),
+)
+
 wanted_configuration = Table(
     "wanted_configuration",
     metadata,
@@ -250,6 +311,18 @@ wanted_configuration = Table(
     Column("value", Text, nullable=False),
 )
 """``scope`` is ``chargepoint`` or ``group``, ``name`` the client id or the group's name."""
+
+configuration_results = Table(
+    "configuration_results",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("wanted", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("read_value", Text),
+    Column("at", UtcTime, nullable=False),
+)
+"""What came of the wanted configuration at the last boot; of keys that are wanted no more, too."""
 
 deviations = Table(
     "deviations",

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any, Protocol
 
-from attrs import define
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, bindparam, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
@@ -59,8 +58,7 @@ class Waiter(Protocol):
         """It is done: with a result, or with a Failure. Called on the reactor's thread."""
 
 
-@define(eq=False)
-class _Entry:
+class _Entry(Struct, eq=False, gc=False):
     job: Prepared | Ruling | Callable[[Connection], Any]
     done: Waiter
     outcome: Any = None

@@ -8,11 +8,11 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
+from csms.loops import Loops
 from csms.metrics import Counters
 from csms.websocket.limits import AddressCount, HandshakeGate, Limits
 from csms.websocket.protocol import ChargePointProtocol
@@ -59,8 +59,7 @@ class ChargePointFactory(WebSocketServerFactory):
         self._shared = shared
         self._addresses = AddressCount(limits.connections_per_address)
         self._open: dict[ChargePointProtocol, None] = {}
-        self._sweep = LoopingCall(self._guarded_sweep)
-        self._sweep.clock = reactor
+        self._loops = Loops(reactor)
         self.setProtocolOptions(
             openHandshakeTimeout=limits.handshake_timeout_s,
             closeHandshakeTimeout=_CLOSE_HANDSHAKE_TIMEOUT_S,
@@ -98,19 +97,11 @@ class ChargePointFactory(WebSocketServerFactory):
 
     def start_sweep(self) -> None:
         """Start to look after liveness."""
-        self._sweep.start(max(self.limits.ping_interval_s / 4, 0.05), now=False)
+        self._loops.every(max(self.limits.ping_interval_s / 4, 0.05), self.sweep)
 
     def stop_sweep(self) -> None:
         """Stop to look after liveness."""
-        if self._sweep.running:
-            self._sweep.stop()
-
-    def _guarded_sweep(self) -> None:
-        # A looping call that raises never runs again.
-        try:
-            self.sweep()
-        except Exception:  # noqa: BLE001
-            _log.failure("the liveness sweep failed")
+        self._loops.stop()
 
     def sweep(self) -> None:
         """Ping whoever was silent for the interval, and drop whoever left a ping unanswered. Any traffic is life."""

@@ -102,7 +102,7 @@ class ChargePointProtocol(AdmissionProtocol):
     def _bound_messages(self) -> None:
         limits, session = self.factory.limits, self.session
         point = session.state.charge_point if session is not None else None
-        registered = point is not None and point.booted_at is not None and point.registration == "Accepted"
+        registered = point is not None and point.registered is not None
         size = limits.message_bytes if registered else min(limits.message_bytes, UNREGISTERED_MESSAGE_BYTES)
         self.maxMessagePayloadSize = size
         self.maxFramePayloadSize = min(size, limits.frame_bytes)

@@ -19,6 +19,14 @@ class Reply:
     headers: dict[str, str]
     body: bytes
 
+    @classmethod
+    def parse(cls, data):
+        """Return the first answer of what a connection brought."""
+        head, _, rest = data.partition(b"\r\n\r\n")
+        status, *fields = head.decode("latin-1").split("\r\n")
+        pairs = (field.split(": ", 1) for field in fields)
+        return cls(int(status.split()[1]), {name.lower(): value for name, value in pairs}, rest)
+
     @property
     def json(self):
         return json.loads(self.body)
@@ -33,7 +41,7 @@ class Reply:
         )
 
 
-class _Whole(Protocol):
+class Whole(Protocol):
     """Sends one request, and takes everything until the connection closes."""
 
     def __init__(self, request):
@@ -72,7 +80,7 @@ class Http:
 
     async def open(self, data):
         """Send bytes, return the connection."""
-        return await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), _Whole(data))
+        return await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), Whole(data))
 
     async def ask(self, method, target, body=None, **headers):
         """Send a request; a body that is no bytes is sent as JSON. Underscores in names of headers are dashes."""
@@ -83,11 +91,7 @@ class Http:
         if body is not None:
             sent["Content-Length"] = str(len(body))
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        data = await self.raw(request_bytes(method, target, sent, body or b""))
-        head, _, rest = data.partition(b"\r\n\r\n")
-        status, *fields = head.decode("latin-1").split("\r\n")
-        pairs = (field.split(": ", 1) for field in fields)
-        return Reply(int(status.split()[1]), {name.lower(): value for name, value in pairs}, rest)
+        return Reply.parse(await self.raw(request_bytes(method, target, sent, body or b"")))
 
     async def get(self, target, **headers):
         return await self.ask("GET", target, **headers)

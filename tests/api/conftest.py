@@ -64,6 +64,13 @@ def empty_database(tmp_path_factory):
     return path
 
 
+async def listen(parts, token=None):
+    """Have an API listen."""
+    health = Health(Counters(), lambda: {"store": True}, dict, token)
+    site = make_http_site(parts, health, token)
+    return await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(site)
+
+
 async def open_desk(folder, empty_database, *, token=None, streams=8):
     """Return a desk, and what closes it."""
     shutil.copy(empty_database, folder / "csms.db")
@@ -81,10 +88,9 @@ async def open_desk(folder, empty_database, *, token=None, streams=8):
         transactions=Transactions(shared, registry, Tariff()),
         feed=feed,
         now=now,
+        gateway_id="gw1",
     )
-    health = Health(Counters(), lambda: {"store": True}, dict, token)
-    site = make_http_site(parts, health, token)
-    port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(site)
+    port = await listen(parts, token)
 
     async def close():
         feed.close()

@@ -14,6 +14,7 @@ class FakeCommands:
     """Charge points that answer as they are told.
 
     ``answers`` are taken in order: a payload, an exception, or a Deferred of one. Without any a command is Accepted.
+    A ``fault`` is raised once, before anything is sent.
     """
 
     def __init__(self):
@@ -21,9 +22,13 @@ class FakeCommands:
         self.sent = []
         self.queued = []
         self.connected = set()
+        self.fault = None
         self._numbers = count(1)
 
     async def send(self, client_id, action, payload, *, timeout_s=30.0, message_id=None, on_sent=None, expires_at=None):
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
         self.sent.append((client_id, action, payload, timeout_s, message_id))
         answer = self.answers.popleft() if self.answers else {"status": "Accepted"}
         if isinstance(answer, CommandFailed) and answer.status not in {"CallError", "Timeout", "ConnectionLost"}:

@@ -181,10 +181,11 @@ async def test_reservations_are_listed(desk):
     for client_id, number, word in [("CP1", 1, "ACTIVE"), ("CP1", 2, "EXPIRED"), ("CP2", 1, "ACTIVE")]:
         made = Reservation(
             client_id=client_id, reservation_id=number, connector_id=1, id_tag="TAG1", expiry_date=NOW,
-            status=word, created_at=NOW, changed_at=NOW,
+            status=word, created_at=NOW, changed_at=NOW, id_tag_status="Blocked" if number == 2 else None,
         )  # fmt: skip
         await desk.store.commit(Decision(None, state, (made,)))
     items, count = await pages(desk, "/reservations", 1)
+    assert [item.get("idTagStatus") for item in items] == [None, "Blocked", None]
     assert ([(item["clientId"], item["reservationId"]) for item in items], count) == (
         [("CP1", 1), ("CP1", 2), ("CP2", 1)],
         3,
@@ -209,6 +210,7 @@ async def test_id_tags_are_entered_changed_and_deleted(desk):
         "maxTransactions": 2,
         "budgetKwh": 12.5,
         "budgetPeriod": "week",
+        "evses": [1, 3],
         "type": "RFID",
     }
     reply = await desk.http.put(target, entry)
@@ -224,6 +226,7 @@ async def test_id_tags_are_entered_changed_and_deleted(desk):
         ({"status": "Accepted", "expiryDate": "0001-01-01T00:00:00+14:00"}, "expiryDate"),
         ({"status": "Accepted", "idTag": "TAG2"}, "idTag"),
         ({"status": "Accepted", "chargePoints": []}, "chargePoints"),
+        ({"status": "Accepted", "evses": [0]}, "evses[0]"),
         ({"status": "Accepted", "groups": []}, "body"),
     ]:
         reply = await desk.http.put(target, body)

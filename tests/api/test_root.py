@@ -44,6 +44,7 @@ async def test_health_and_the_api_are_served_by_one_port(desk):
         ("GET", POINTS + "?cursor=abc", 400),
         ("GET", POINTS + "?connected=perhaps", 400),
         ("GET", POINTS + "?" + "&".join(f"a{n}=" for n in range(60)), 400),
+        ("GET", "/api/v1/events?" + "&".join(["type=a"] * 21), 400),
         ("GET", POINTS + "/%00", 404),
         ("GET", POINTS + "/" + "x" * 256, 404),
         ("GET", "/api/v1/transactions/0", 404),

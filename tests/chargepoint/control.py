@@ -13,19 +13,21 @@ from twisted.python.failure import Failure
 from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
-from csms.handlers.families import COMMAND_SETS, handlers
+from csms.handlers import families
+from csms.handlers.families import COMMAND_SETS
 from csms.handlers.request import Policy
+from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.frames import Call
-from csms.ocppj.versions import V16
+from csms.ocppj.versions import V16, V21, V201
 from csms.simulator.behaviour import Behaviour
-from csms.simulator.commands import Commands as Answers
 from csms.simulator.station import Station
-from tests.fakes import FakeLedger, FakeTransport, shared_of
+from csms.simulator.v16 import commands as answers
+from tests.fakes import FakeLedger, FakeTransport, dispatcher_of, shared_of
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
-BOOT_2X = {"reason": "PowerUp", "chargingStation": {"vendorName": "Acme", "model": "One"}}
+BOOT_2 = {"reason": "PowerUp", "chargingStation": {"vendorName": "Acme", "model": "Two"}}
 
 
 class Idle:
@@ -51,18 +53,19 @@ class Idle:
 class Charger(FakeTransport):
     """A socket with a simulated charge point behind it, which answers a CALL at once, or as it is told.
 
-    ``answers`` by action: a payload, a code of a CALLERROR, or None for silence.
+    ``answers`` by action: a payload, a function of the request that returns one, a code of a CALLERROR, or None for silence.
     """
 
     def __init__(self, clock, connectors=2):
         super().__init__()
         self.controls = Idle()
-        self.station = Station(Behaviour(connectors=connectors))
+        behaviour = Behaviour(connectors=connectors)
+        self.station = Station(behaviour)
         self.answers = {}
         self.calls = []
         self.session = None
         self._clock = clock
-        self._simulated = Answers(self.station, self.controls)
+        self._simulated = answers(self.station, self.controls, behaviour)
         self._ids = count(1)
 
     def send_text(self, text):
@@ -73,7 +76,9 @@ class Charger(FakeTransport):
         action, payload = rest
         self.calls.append((action, payload))
         answer = self.answers.get(action, "simulated")
-        if answer == "simulated":
+        if callable(answer):
+            reply = frames.encode_result(message_id, answer(payload))
+        elif answer == "simulated":
             reply, _effect = self._simulated.answer(Call(message_id, action, payload, text))
         elif isinstance(answer, str):
             reply = frames.encode_error(message_id, answer, "no", {"why": 1})
@@ -106,15 +111,24 @@ class Control:
     operations: Operations = None
     published: list = field(factory=list)
     results: list = field(factory=list)
-    version: object = V16
+    authority: object = None
     members: dict = field(factory=dict)
 
     def __attrs_post_init__(self):
         self.ledger = self.ledger or FakeLedger(self.clock.callLater)
-        if self.version is not V16:
-            dispatcher = Dispatcher.of(self.version, handlers(self.version, self.ledger, Policy()))
-            self.members = {"dispatchers": {self.version: dispatcher}, **self.members}
-        self.shared = shared_of(self.ledger, self.clock, publish_protocol_event=self.published.append, **self.members)
+        self.shared = shared_of(
+            self.ledger,
+            self.clock,
+            publish_protocol_event=self.published.append,
+            dispatchers={
+                V16: dispatcher_of(self.ledger, authority=self.authority),
+                **{
+                    version: Dispatcher.of(version, families.handlers(version, self.ledger, Policy()))
+                    for version in (V201, V21)
+                },
+            },
+            **self.members,
+        )
         self.restart()
 
     def restart(self):
@@ -123,7 +137,15 @@ class Control:
         self.shared.on_ready.clear()
         self.shared.on_booted.clear()
         ids = count(1)
-        self.operations = Operations.of(self.shared, self.registry, COMMAND_SETS, lambda: f"m{next(ids)}", Tariff())
+        tags = Tags(self.ledger, "Accepted", self.authority)
+        self.operations = Operations.of(
+            self.shared,
+            self.registry,
+            COMMAND_SETS,
+            lambda: f"m{next(ids)}",
+            Tariff(),
+            tags,
+        )
         self.operations.commands.on_queued_result = lambda *result: self.results.append(result)
 
     @property
@@ -145,15 +167,15 @@ class Control:
         self.clock.advance(seconds)
         self.settle()
 
-    def connect(self, client_id="CP1", boot=True, **arguments):
+    def connect(self, client_id="CP1", boot=True, version=V16, **arguments):
         """Let a charge point in; return it."""
         charger = Charger(self.clock, **arguments)
-        session = self.get(self.registry.admit(client_id, self.version, authenticated=True))
+        session = self.get(self.registry.admit(client_id, version, authenticated=True))
         charger.session = session
         session.opened(charger, None)
         self.settle()
         if boot:
-            charger.say("BootNotification", BOOT if self.version is V16 else BOOT_2X)
+            charger.say("BootNotification", BOOT if version is V16 else BOOT_2)
             self.settle()
         return charger
 

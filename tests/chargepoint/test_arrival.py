@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET
 
 from csms.ledger.provisioning import Provision
-from csms.ledger.state import Record
+from csms.ledger.state import ConfigurationResult, Record
 from csms.store.tables import charge_points
 from tests.chargepoint.control import BOOT, Control
 
@@ -32,6 +32,10 @@ def _recorded(control):
     return [{key: item["status"] for key, item in msgspec.json.decode(row.body).items()} for row in rows]
 
 
+def _results(control):
+    return {row.key: (row.wanted, row.status, row.read_value) for row in control.changes(ConfigurationResult)}
+
+
 def test_nothing_is_sent_unasked(control):
     assert control.connect().calls == []
 
@@ -54,12 +58,19 @@ def test_what_differs_is_set(control):
     assert _recorded(control) == [
         {
             "HeartbeatInterval": "Accepted",
-            "LocalAuthorizeOffline": "Same",
+            "LocalAuthorizeOffline": "Unchanged",
             "MeterValueSampleInterval": "Rejected",
             "Nonsense": "NotSupported",
             "NumberOfConnectors": "ReadOnly",
         }
     ]
+    assert _results(control) == {
+        "heartbeatinterval": ("60", "Accepted", "300"),
+        "localauthorizeoffline": ("TRUE", "Unchanged", "true"),
+        "metervaluesampleinterval": ("never", "Rejected", "60"),
+        "nonsense": ("1", "NotSupported", None),
+        "numberofconnectors": ("5", "ReadOnly", "2"),
+    }
     told = {event.key: (event.status, event.value, event.wanted) for event in control.events("configuration_changed")}
     assert told == {
         "HeartbeatInterval": ("Accepted", "60", UNSET),
@@ -75,7 +86,8 @@ def test_again_at_every_boot_and_then_there_is_nothing_to_do(control):
     charger.say("BootNotification", BOOT)
     control.settle()
     assert charger.actions == ["GetConfiguration", "ChangeConfiguration", "GetConfiguration"]
-    assert _recorded(control)[-1] == {"HeartbeatInterval": "Same"}
+    assert _recorded(control)[-1] == {"HeartbeatInterval": "Unchanged"}
+    assert _results(control) == {"heartbeatinterval": ("60", "Unchanged", "60")}
 
 
 def test_not_where_it_reconnects_without_a_boot(control):
@@ -113,6 +125,7 @@ def test_a_charge_point_that_does_not_answer(control):
     control.settle()
     control.advance(30)
     assert _recorded(control) == [{"HeartbeatInterval": "Timeout"}]
+    assert _results(control) == {"heartbeatinterval": ("60", "Timeout", None)}
     assert charger.actions == ["GetConfiguration"]
 
 
@@ -128,9 +141,18 @@ def test_a_charge_point_that_goes_meanwhile(control):
     assert control.connect().actions == ["GetConfiguration", "ChangeConfiguration"]
 
 
+def test_values_are_kept_without_their_secrets(control):
+    _want(control, {"MeterValueSampleInterval": "ftp://operator:geheim@example.org/x"})
+    charger = control.connect()
+    assert charger.calls[-1][1]["value"] == "ftp://operator:geheim@example.org/x"
+    assert _results(control) == {
+        "metervaluesampleinterval": ("ftp://operator:(redacted)@example.org/x", "Rejected", "60")
+    }
+
+
 @pytest.mark.parametrize(
     "wanted",
-    [{"AuthorizationKey": "x"}, {"": "x"}, {"K" * 51: "x"}, {"K": "x" * 501}, {"Key": "1", "KEY": "2"}],
+    [{"AuthorizationKey": "x"}, {"": "x"}, {"K" * 101: "x"}, {"K": "x" * 501}, {"Key": "1", "KEY": "2"}],
 )
 def test_what_cannot_be_wanted(control, wanted):
     with pytest.raises(ValueError, match=r"."):

@@ -208,7 +208,7 @@ def test_get_configuration(control, charger):
     assert rows["NumberOfConnectors"].readonly
     assert control.events("configuration_changed") == []
     _store(control)
-    charger.station._settings["HeartbeatInterval"] = "60"
+    charger.station.heartbeat_interval_s = 60.0
     control.send("GetConfiguration", {})
     (event,) = control.events("configuration_changed")
     assert (event.key, event.value, event.previous_value, event.status) == ("HeartbeatInterval", "60", "300", UNSET)

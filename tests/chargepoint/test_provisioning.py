@@ -110,8 +110,9 @@ def test_the_factor_of_the_meter(control):
     (completed,) = control.events("completed")
     assert started.meter_start == 100
     assert (reading.total_energy, reading.current_power) == (2, 7)
-    assert reading.measurands["Voltage"].value == 230
-    assert reading.measurands["Power.Factor"].value == 0.9
+    measurands = orjson.loads(bytes(reading.measurands))
+    assert measurands["Voltage"]["value"] == 230
+    assert measurands["Power.Factor"]["value"] == 0.9
     assert (completed.meter_start, completed.meter_stop, completed.energy_used) == (100, 3100, 3)
     stored = next(
         change for decision in control.ledger.committed for change in decision.changes if hasattr(change, "samples")

@@ -15,6 +15,7 @@ from csms.chargepoint.operations import Operations
 from csms.chargepoint.registry import Registry
 from csms.handlers.families import command_sets, handlers
 from csms.handlers.request import Policy
+from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.versions import V21, V201
@@ -65,7 +66,7 @@ class Desk:
         ids = count(1)
         self.operations = Operations.of(
             shared, self.registry, command_sets(Tariff()), lambda: f"m{next(ids)}", Tariff(),
-            asks_transaction_status=self.asks,
+            Tags(self.ledger, "Accepted"), asks_transaction_status=self.asks,
         )  # fmt: skip
 
     def settle(self):
@@ -174,3 +175,19 @@ def test_where_nothing_runs_nothing_is_asked(version):
     desk = Desk(version)
     desk.lose(desk.connect())
     assert desk.connect().asked_for == []
+
+
+def test_a_remote_start_says_whose_a_transaction_is_where_its_events_do_not(version):
+    desk = Desk(version)
+    socket = desk.connect({"status": "Accepted"})
+    request = {"remoteStartId": 7, "idToken": {"idToken": "TAG9", "type": "Central"}, "evseId": 1}
+    Deferred.fromCoroutine(desk.operations.commands.send("CP1", "RequestStartTransaction", request))
+    desk.settle()
+    event = {
+        "eventType": "Started", "timestamp": "2026-03-01T11:00:00Z", "triggerReason": "RemoteStart", "seqNo": 0,
+        "transactionInfo": {"transactionId": "A", "remoteStartId": 7}, "evse": {"id": 1},
+    }  # fmt: skip
+    socket.say("TransactionEvent", event)
+    desk.settle()
+    (running,) = desk.registry.get("CP1").state.running.values()
+    assert (running.id_tag, running.trail.remote_start_id) == ("TAG9", 7)

@@ -41,6 +41,7 @@ def test_secrets_stay_hidden(tmp_path):
         ("[http]\nlisten = 'tcp:8081'\n", "http.token"),
         ("[tls]\ncertificate = '/nowhere.pem'\nkey = '/nowhere.key'\n", "tls.certificate: /nowhere.pem cannot be read"),
         ("[mqtt]\nca = '/nowhere.pem'\n", "mqtt.ca: /nowhere.pem cannot be read"),
+        ("[iso15118]\nmo_roots = '/nowhere.pem'\n", "iso15118.mo_roots: /nowhere.pem cannot be read"),
         ("[database]\nurl = 'mysql://secret@here'\n", "database.url: mysql is not supported"),
         (
             "[authority]\nurl = 'http://tags.example.com/?key=secret'\n",

@@ -56,6 +56,31 @@ def test_actions_come_from_the_description_of_the_api(api, tmp_path):
         assert complete("csms send CP1 Re", api.url, tmp_path) == ["Reset"]
 
 
+def test_only_actions_of_the_version_that_the_charge_point_speaks(api, tmp_path):
+    path = "/api/v1/chargepoints/{clientId}/commands/{action}"
+    names = ["RemoteStartTransaction", "RequestStartTransaction", "Reset"]
+    action = {"name": "action", "schema": {"type": "string", "examples": names}}
+    api.answer("GET /openapi.json", {"paths": {path: {"post": {"parameters": [action]}}}})
+    for version, offered in [
+        ("1.6", ["RemoteStartTransaction", "Reset"]),
+        ("2.1", names[1:]),
+        ("9", names),
+        (None, names),
+    ]:
+        api.answer(f"GET /chargepoints/V{version}", {"version": version})
+        assert complete(f"csms send V{version} R", api.url, tmp_path) == offered
+    # What charge points send themselves can be looked for, too.
+    line = "csms chargepoint messages V1.6 --action Bo"
+    assert complete(line, api.url, tmp_path) == ["BootNotification"]
+
+
+def test_groups_and_event_types(api, tmp_path):
+    api.answer(POINTS, {"items": [{"clientId": "CP1", "groupName": "north"}, {"clientId": "CP2"}]})
+    assert complete("csms chargepoint configuration --group ", api.url, tmp_path) == ["north"]
+    assert complete("csms chargepoint put CP1 --group n", api.url, tmp_path) == ["north"]
+    assert complete("csms events --type con", "http://127.0.0.1:1", tmp_path) == ["configuration_changed", "connected"]
+
+
 @pytest.mark.parametrize("line", ["csms send CP", "csms idtag show ", "csms send CP1 Re", "csms tariff show "])
 def test_an_api_that_refuses_or_is_strange_is_silence(line, api, tmp_path):
     assert complete(line, api.url, tmp_path) == []

@@ -52,6 +52,34 @@ def test_what_it_says_in_words(run, api):
     assert len(lines) == 5
 
 
+@pytest.mark.parametrize(
+    ("kind", "payload", "said"),
+    [
+        ("reservation_changed", {"reservationId": 7, "connectorId": 0, "idTag": "T", "status": "ACTIVE"},
+         "reservation 7, any connector for T: ACTIVE"),
+        ("reservation_changed",
+         {"reservationId": 7, "connectorId": 1, "idTag": "T", "idTagStatus": "Blocked", "status": "CANCELLED",
+          "previousStatus": "ACTIVE", "reason": "Faulted"},
+         "reservation 7, connector 1 for T (Blocked): ACTIVE -> CANCELLED, Faulted"),
+        ("configuration_changed", {"key": "K", "value": "2", "previousValue": "1", "status": "Accepted"}, "K: 1 -> 2 (Accepted)"),
+        ("configuration_changed", {"key": "K", "value": "2"}, "K: 2"),
+        ("configuration_changed", {"key": "K"}, "K: no value"),
+        ("configuration_changed", {"key": "K", "wanted": "2", "status": "NotSupported"}, "K is not 2: NotSupported"),
+        ("firmware_status", {"status": "Installed"}, "Installed"),
+        ("diagnostics_status", {"status": "Uploading", "requestId": 1}, "Uploading"),
+        ("start_refused", {"connectorId": 1, "idTag": "T", "registration": "Pending"},
+         "connector 1 by T: the registration is Pending"),
+        ("orphan_stop", {"transactionId": -1, "meterStop": 2234}, "of transaction -1, which is not known, at 2234 Wh"),
+    ],
+)  # fmt: skip
+def test_what_the_events_of_operators_say(kind, payload, said, run, api):
+    api.answer(
+        "GET /events?limit=50",
+        {"items": [{"position": 1, "topic": "t", "event": {"eventType": kind, "payload": payload}}]},
+    )
+    assert run("events")[0].splitlines() == [f"       1    t  {said}"]
+
+
 def test_a_log_that_begins_later_is_one_line(run, api):
     api.problem("GET /events?after=1&limit=50", 410, "the log goes on after positions 5 to 9")
     assert run("events", "--after", "1") == ("", ["csms: the log goes on after positions 5 to 9"], 6)

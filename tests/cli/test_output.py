@@ -9,10 +9,11 @@ import re
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csms.cli.output import as_json, visible
+from csms.cli.output import as_json, moment, visible
 
 from .command import environment
 
@@ -60,6 +61,22 @@ def on_a_terminal(*arguments, cwd, url):
     assert process.returncode == 0
     # The styles are ours.
     return re.sub(r"\x1b\[[0-9;]*m", "", written.decode().replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "shown"),
+    [
+        ("2030-01-31T12:00:00.123456Z", 0, "2030-01-31T12:00:00Z"),
+        ("2030-01-31T12:00:00.123456Z", 3, "2030-01-31T12:00:00.123Z"),
+        ("2030-01-31T12:00:00.5Z", 3, "2030-01-31T12:00:00.5Z"),
+        ("2030-01-31T12:00:00Z", 3, "2030-01-31T12:00:00Z"),
+        ("yesterday.5", 0, "yesterday.5"),
+        (None, 0, None),
+        (5, 0, 5),
+    ],
+)
+def test_times_are_as_exact_as_somebody_reads_them(value, decimals, shown):
+    assert moment("at", decimals)({"at": value}) == shown
 
 
 def test_tables_on_a_terminal(api, tmp_path):

@@ -74,6 +74,9 @@ def test_what_is_no_list_is_one_line(body, run, api):
         (("idtag", "list"), "GET /idtags?limit=50"),
         (("chargepoint", "quirks", "CP1"), "GET /chargepoints/CP1/quirks"),
         (("chargepoint", "configuration", "CP1"), "GET /chargepoints/CP1/configuration?limit=500"),
+        (("chargepoint", "variables", "CP1", "--component", "EVSE", "--variable", "Power", "--evse", "2"),
+         "GET /chargepoints/CP1/variables?component=EVSE&variable=Power&evseId=2&limit=50"),
+        (("chargepoint", "monitors", "CP1", "--evse", "2", "--limit", "3"), "GET /chargepoints/CP1/monitors?evseId=2&limit=3"),
         (("chargepoint", "messages", "CP1", "--action", "Reset", "--since", "2030-01-01T00:00:00Z"),
          "GET /chargepoints/CP1/messages?action=Reset&since=2030-01-01T00%3A00%3A00Z&limit=50"),
     ],
@@ -144,11 +147,11 @@ def test_a_new_id_tag(run, api):
     api.problem("GET /idtags/T%231", 404, "the id tag is not known")
     api.answer(PUT_TAG, TAG)
     arguments = ["--parent", "P", "--type", "RFID", "--chargepoint", "A", "--chargepoint", "B"]
-    arguments += ["--max-transactions", "1", "--budget-kwh", "12.5", "--budget-period", "month"]
+    arguments += ["--max-transactions", "1", "--budget-kwh", "12.5", "--budget-period", "month", "--evse", "2"]
     assert run("idtag", "put", "T#1", *arguments, "--expiry-date", "2030-01-01T00:00:00Z")[1:] == ([], 0)
     assert api.last.json == {
         "status": "Accepted", "expiryDate": "2030-01-01T00:00:00Z", "parentIdTag": "P", "type": "RFID",
-        "chargePoints": ["A", "B"], "maxTransactions": 1, "budgetKwh": 12.5, "budgetPeriod": "month",
+        "chargePoints": ["A", "B"], "maxTransactions": 1, "budgetKwh": 12.5, "budgetPeriod": "month", "evses": [2],
     }  # fmt: skip
 
 
@@ -209,7 +212,29 @@ def test_wanted_configuration_is_changed_key_by_key(run, api):
     out, err, status = run(*arguments, "--want", "C=x=y", "--want", "A=", "--unwant", "B")
     assert (out, err, status) == ("A: \nC: x=y\n", [], 0)
     assert api.last.json == {"A": "", "C": "x=y"}
-    assert run(*arguments, "--wanted", "--json") == ('{"A":"1","B":"2"}\n', [], 0)
+
+
+def test_what_came_of_the_wanted_configuration(run, api):
+    results = {
+        "A": {
+            "value": "1",
+            "source": "chargepoint",
+            "status": "Rejected\x1b",
+            "readValue": "0",
+            "at": "2030-01-01T00:00:00Z",
+        },
+        "B": {"value": "2", "source": "group", "group": "depot"},
+    }
+    api.answer("GET /chargepoints/CP1/configuration/wanted?results=true", results)
+    arguments = ["chargepoint", "configuration", "CP1", "--wanted"]
+    out, err, status = run(*arguments)
+    assert (err, status) == ([], 0)
+    assert [line.split("\t") for line in out.splitlines()] == [
+        ["key", "wanted", "by", "status", "value before", "at"],
+        ["A", "1", "chargepoint", r"Rejected\u001b", "0", "2030-01-01T00:00:00Z"],
+        ["B", "2", "group depot", "", "", ""],
+    ]
+    assert json.loads(run(*arguments, "--json")[0]) == results
 
 
 def test_nothing_wanted_is_a_deletion(run, api):
@@ -259,3 +284,39 @@ def test_readings_and_costs_in_words(run, api):
     assert (out.splitlines()[1].split("\t")[-1], status) == (r"Voltage 230.1 V, SoC 50 Percent\u001b", 0)
     api.answer("GET /transactions?limit=50", {"items": [{"cost": 1.5, "currency": "EUR"}]})
     assert "1.5 EUR" in run("transaction", "list")[0].splitlines()[1].split("\t")
+
+
+def test_a_tariff_is_sent(run, api):
+    api.answer(
+        "POST /chargepoints/CP%2F1/tariffs", {"messageId": "m1", "tariff": {}, "response": {"status": "Accepted"}}
+    )
+    out, err, status = run("tariff", "send", "night", "CP/1", "--evse", "0")
+    assert (json.loads(out), err, status) == ({"status": "Accepted"}, [], 0)
+    assert api.last.json == {"tariffId": "night", "evseId": 0}
+    run("tariff", "send", "night", "CP/1", "--transaction", "7", "--json")
+    assert api.last.json == {"tariffId": "night", "transactionId": 7}
+    _out, err, status = run("tariff", "send", "night", "CP/1", "--transaction", "7", "--evse", "1")
+    assert (len(err), status, len(api.requests)) == (1, 2, 2)
+
+
+def test_variables_are_a_line_each(run, api):
+    items = [
+        {
+            "key": "EVSE@1.Power",
+            "attributes": [
+                {"type": "MaxSet", "value": "9"},
+                {"type": "Actual", "value": "5", "mutability": "ReadOnly", "seenAt": "2030-01-01T00:00:00Z"},
+            ],
+            "characteristics": {"unit": "W"},
+        },
+        {"key": "SecurityCtrlr.BasicAuthPassword", "attributes": [{"type": "Actual", "mutability": "WriteOnly"}]},
+        {"key": "X.Y", "attributes": None},
+    ]
+    api.answer("GET /chargepoints/CP1/variables?limit=50", {"items": items})
+    out, err, status = run("chargepoint", "variables", "CP1")
+    assert (err, status) == ([], 0)
+    assert [line.split("\t") for line in out.splitlines()[1:]] == [
+        ["EVSE@1.Power", "5", "W", "ReadOnly", "MaxSet 9", "2030-01-01T00:00:00Z"],
+        ["SecurityCtrlr.BasicAuthPassword", "", "", "WriteOnly", "", ""],
+        ["X.Y", "", "", "", "", ""],
+    ]

@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from csms.chargepoint.calls import TURN_S
+from csms.chargepoint.commands import LONGEST_TIMEOUT_S, TIMEOUT_S
+from csms.cli.send import send
+
 LINE = "POST /chargepoints/CP1/commands/Reset"
 ACCEPTED = {"messageId": "m-1", "response": {"status": "Accepted"}}
 
@@ -40,6 +44,25 @@ def test_the_payload_comes_from_a_file_from_standard_input_or_is_empty(run, api,
     assert api.last.body == '{"type": "Härd"}'.encode()
     assert run("send", "CP1", "Reset")[2] == 0
     assert api.last.body == b"{}"
+
+
+class PatientApi:
+    """An API that keeps how long it is waited for."""
+
+    read_s = None
+
+    def request(self, *_, read_s, **__):
+        self.read_s = read_s
+        return ACCEPTED
+
+
+@pytest.mark.parametrize(("timeout_s", "waits_s"), [(None, TIMEOUT_S), (1, 1), (600, LONGEST_TIMEOUT_S)])
+def test_the_daemon_gives_up_first(timeout_s, waits_s):
+    api = PatientApi()
+    send.callback.__wrapped__(
+        api, "CP1", "Reset", b"{}", timeout_s, expires_at=None, idempotency_key=None, no_wait=False, as_json=True
+    )
+    assert api.read_s >= TURN_S + waits_s + 5
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The crash test: a fleet runs sessions while the daemon and the broker are killed; nothing may be lost or there twice."""
+"""The crash test: a fleet of all versions runs sessions while the daemon and the broker are killed; nothing may be lost or there twice."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from csms.ocppj.versions import V16, V21, V201
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.fleet import Fleet
+from csms.simulator.sessions import SessionRecord
 from tests.end_to_end.daemon import Daemon
 from tests.end_to_end.subscriber import Subscriber
 from tests.mosquitto import Mosquitto
 
-CHARGERS = 50
+CHARGERS = 51
+VERSIONS = (V16, V201, V21)
 KILLS = 20
 _LONGEST_LIFE_S = 1.5
 _BROKER_DIES_EVERY = 4
@@ -49,11 +52,20 @@ class Ledger:
             self.transactions = {
                 row["transaction_id"]: row for row in connection.execute("SELECT * FROM transactions").fetchall()
             }
+            self._numbers = {
+                (row["client_id"], row["station_transaction_id"]): number for number, row in self.transactions.items()
+            }
             self.events = [msgspec.json.decode(body) for (body,) in connection.execute("SELECT body FROM event_log")]
             self.readings = connection.execute(
                 "SELECT client_id, connector_id, taken_at FROM meter_readings"
             ).fetchall()
             self.integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
+
+    def number(self, record: SessionRecord) -> int | None:
+        """Return the ledger's number of a session: in 2.x the charger knows the id only that it gave itself."""
+        if record.version == V16.name:
+            return record.transaction_id
+        return self._numbers.get((record.client_id, record.transaction_id))
 
     def originals(self, event_type: str) -> Counter[int]:
         return Counter(
@@ -81,7 +93,14 @@ async def test_no_session_is_lost_over_twenty_kills(tmp_path, capsys):
             MQTT_PROTOCOL_EVENTS_ENABLED="false", CSMS_BILLING_ENERGY_RATE="0.35",
         )  # fmt: skip
         fleet = Fleet(
-            reactor, daemon.url, CHARGERS, _BEHAVIOUR, wall_clock=lambda: datetime.now(UTC), seed=seed, phases="mixed"
+            reactor,
+            daemon.url,
+            CHARGERS,
+            _BEHAVIOUR,
+            wall_clock=lambda: datetime.now(UTC),
+            seed=seed,
+            versions=VERSIONS,
+            phases="mixed",
         )
         with daemon:
             fleet.start()
@@ -105,11 +124,12 @@ async def test_no_session_is_lost_over_twenty_kills(tmp_path, capsys):
         check_sessions(fleet, ledger)
         seen = check_subscriber(subscriber, wanted_ids)
     answered = [record for record in fleet.sessions if record.start_answered]
+    spoken = Counter(record.version for record in answered)
     repeats = sum(record.repeated for record in fleet.sessions)
     with capsys.disabled():
         print(
             f"crash test: {KILLS} kills of the daemon, {KILLS // _BROKER_DIES_EVERY} of the broker; "
-            f"{len(answered)} sessions of {CHARGERS} chargers, {repeats} messages sent again; "
+            f"{len(answered)} sessions of {CHARGERS} chargers ({dict(spoken)}), {repeats} messages sent again; "
             f"{len(ledger.transactions)} transactions in the ledger, {len(ledger.readings)} readings, "
             f"{len(wanted_ids)} events, {seen} of them seen by the subscriber, 0 lost"
         )
@@ -121,7 +141,8 @@ def check_sessions(fleet: Fleet, ledger: Ledger) -> None:
     assert len(answered) >= CHARGERS
     assert ledger.integrity == "ok"
     assert not [record for record in fleet.sessions if record.dropped]
-    ids = Counter(record.transaction_id for record in answered)
+    assert {record.version for record in answered} == {version.name for version in VERSIONS}
+    ids = Counter(map(ledger.number, answered))
     assert max(ids.values()) == 1, "two sessions share a transaction"
     assert set(ids) == set(ledger.transactions), "a session is missing, or is there twice"
     completed, costs, started = map(ledger.originals, ("completed", "session_cost", "started"))
@@ -131,14 +152,15 @@ def check_sessions(fleet: Fleet, ledger: Ledger) -> None:
         if event["eventType"] == "completed"
     }
     for record in answered:
-        row = ledger.transactions[record.transaction_id]
+        number = ledger.number(record)
+        row = ledger.transactions[number]
         assert (row["client_id"], row["connector_id"]) == (record.client_id, record.connector_id)
         assert record.stop_answered
-        assert started[record.transaction_id] == completed[record.transaction_id] == costs[record.transaction_id] == 1
+        assert started[number] == completed[number] == costs[number] == 1
         assert (row["status"], row["quality"]) == ("completed", "good")
         metered = Decimal(record.meter_stop_wh - record.meter_start_wh)
         assert Decimal(row["energy_wh"]) == metered
-        assert Decimal(str(energies[record.transaction_id])) == metered / 1000
+        assert Decimal(str(energies[number])) == metered / 1000
     assert sum(completed.values()) == len(answered)
     duplicates = [key for key, count in Counter(map(tuple, ledger.readings)).items() if count > 1]
     assert not duplicates, "a reading is there twice"

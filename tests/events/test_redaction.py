@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csms.events.redaction import frame_without_secrets, redacted
+from csms.events.redaction import REDACTED, answer_without_secrets, frame_without_secrets, redacted
 from csms.ocppj import frames
 
 SECRET = "0123456789ABCDEF"
@@ -122,3 +122,47 @@ def test_the_password_of_a_url_is_blanked_whatever_it_is(password: str) -> None:
     clean = redacted(f"ftp://user:{password}{SECRET}@host/dir")
     assert SECRET not in clean
     assert clean.endswith("@host/dir")
+
+
+CHANGE = {"key": "AuthorizationKey", "value": SECRET}
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "kept"),
+    [
+        (
+            {},
+            {"requestId": "set the password", "status": "ok", "response": {"configurationKey": [CHANGE, {"key": "x", "value": "1"}]}},
+            {
+                "requestId": "set the password",
+                "status": "ok",
+                "response": {"configurationKey": [{"key": "AuthorizationKey", "value": REDACTED}, {"key": "x", "value": "1"}]},
+            },
+        ),
+        (CHANGE, {"messageId": "m1", "response": {"status": "Accepted"}}, {"messageId": "m1", "response": {"status": "Accepted"}}),
+        (
+            CHANGE,
+            {"requestId": "r1", "status": "BadPayload", "error": {"path": "value", "description": f"{SECRET} is too long"}},
+            {"requestId": "r1", "status": "BadPayload", "error": {"path": "value", "description": REDACTED}},
+        ),
+        (
+            CHANGE,
+            {"requestId": "r1", "status": "CallError", "error": {"code": "E", "description": SECRET, "details": {"a": SECRET}}},
+            {"requestId": "r1", "status": "CallError", "error": {"code": "E", "description": REDACTED, "details": {}}},
+        ),
+        (
+            CHANGE,
+            {"type": "about:blank", "title": "Bad Gateway", "status": 502, "detail": f"it said {SECRET}", "errorCode": "E"},
+            {"type": "about:blank", "title": "Bad Gateway", "status": 502, "detail": REDACTED, "errorCode": "E"},
+        ),
+        (
+            {"key": "x", "value": "1"},
+            {"status": 502, "detail": "it said 1", "errorDetails": {"password": SECRET, "b": 1}},
+            {"status": 502, "detail": "it said 1", "errorDetails": {"password": REDACTED, "b": 1}},
+        ),
+    ],
+)  # fmt: skip
+def test_answers_to_commands_are_kept_without_secrets(
+    request_: dict[str, Any], answer: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    assert answer_without_secrets(request_, answer) == kept

@@ -65,13 +65,14 @@ class TestWords:
                 },
             ),
             (tag_of(charge_points=("CP9",)), {"status": "NotAtThisLocation"}),
+            (tag_of(evses=(2, 1)), {"status": "Accepted", "evseId": [2, 1]}),
             (tag_of(**BUDGET), {"status": "Accepted", "cacheExpiryDateTime": "2026-03-01T12:00:01.000Z"}),
             (
                 tag_of(budget_kwh=Decimal(0), budget_period="day"),
                 {"status": "NoCredit", "cacheExpiryDateTime": "2026-03-01T12:00:01.000Z"},
             ),
         ],
-        ids=["plain", "blocked", "expired", "in a group", "elsewhere", "with credit", "without credit"],
+        ids=["plain", "blocked", "expired", "in a group", "elsewhere", "some EVSEs", "with credit", "without credit"],
     )
     def test_a_known_tag(self, version, tag, info):
         assert told(station_of(version, tag)) == info

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from csms.ledger import energy
 from csms.ledger.authorization import (
@@ -157,6 +158,33 @@ class TestChargePoints:
     def test_a_budget_that_is_used_up_goes_first(self) -> None:
         tag = tag_of(charge_points=("CP2",), budget_kwh=Decimal(0), budget_period="day")
         assert judged(tag) == "NoCredit"
+
+
+class TestEvses:
+    def test_they_are_told(self) -> None:
+        assert authorize(TagFacts(tag=tag_of(evses=(2, 3))), SHOWN, "Invalid") == TagInfo("Accepted", evses=(2, 3))
+
+    def test_where_it_may_not_be_used_at_all_they_are_not(self) -> None:
+        """C01.FR.22."""
+        told = authorize(TagFacts(tag=tag_of(evses=(2,), charge_points=("CP9",))), SHOWN, "Invalid")
+        assert told == TagInfo("NotAtThisLocation")
+
+    @pytest.mark.parametrize(
+        ("evse_id", "connector_id", "status"),
+        [
+            (2, 5, "Accepted"),
+            (1, 2, "NotAtThisLocation"),
+            (None, 2, "Accepted"),
+            (None, 1, "NotAtThisLocation"),
+            (None, 0, "Accepted"),
+            (0, 1, "Accepted"),
+        ],
+        ids=["its own", "another", "1.6", "1.6, another", "not known yet", "the station"],
+    )
+    def test_a_start(self, evse_id: int | None, connector_id: int, status: TagStatus) -> None:
+        started = replace(transaction(1), evse_id=evse_id, connector_id=connector_id)
+        use = Use(client_id="CP1", now=NOW, starts=started, beside=(started,))
+        assert judged(tag_of(evses=(2,)), use) == status
 
 
 class TestConcurrentTransactions:
@@ -343,6 +371,7 @@ class TestStopping:
     [
         ({}, False, None),
         ({"charge_points": ("CP1",)}, True, None),
+        ({"evses": (1,)}, True, None),
         ({"max_transactions": 1}, True, NOW),
         ({"budget_kwh": Decimal(1), "budget_period": "month"}, True, NOW.replace(hour=0)),
         ({"max_transactions": 1, "budget_kwh": Decimal(1), "budget_period": "day"}, True, NOW.replace(hour=0)),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from csms.events import topics
 from csms.ledger import chargepoints
 from csms.ledger.clock import judge
-from csms.ledger.state import Registration
+from csms.ledger.state import ChargePoint, Registration
 from tests.ledger.station import Station
 
 
@@ -71,6 +71,24 @@ def test_a_boot_is_answered_with_the_registration_that_the_operator_gave(
     charge_point = station.state.charge_point
     assert (charge_point.vendor, charge_point.model, charge_point.serial_number) == ("V", "M", "S1")
     assert charge_point.booted_at is not None
+    assert charge_point.booted_as == registration
+
+
+@pytest.mark.parametrize(
+    ("booted_as", "registration", "registered"),
+    [
+        (None, "Accepted", None),
+        ("Accepted", "Accepted", "Accepted"),
+        ("Pending", "Accepted", None),
+        ("Accepted", "Pending", None),
+        ("Accepted", "Rejected", None),
+        ("Rejected", "Rejected", None),
+    ],
+)
+def test_on_a_new_connection_only_what_it_was_told_counts(
+    booted_as: Registration | None, registration: Registration, registered: Registration | None
+) -> None:
+    assert ChargePoint(client_id="CP1", registration=registration, booted_as=booted_as).registered == registered
 
 
 def test_a_boot_keeps_running_transactions(station: Station) -> None:

@@ -26,9 +26,10 @@ FULL = IdTag(
     max_transactions=2,
     budget_kwh=Decimal("12.50"),
     budget_period="week",
+    evses=(2, 1),
 )
-FULL_LINE = '"#1F,2",Blocked,2030-01-31T12:00:00Z,"GR""OUP",RFID,CP%201 a/b+c%25%7C%C3%A9 CP2,2,12.50,week'
-HEADER = "idTag,status,expiryDate,parentIdTag,type,chargePoints,maxTransactions,budgetKwh,budgetPeriod"
+FULL_LINE = '"#1F,2",Blocked,2030-01-31T12:00:00Z,"GR""OUP",RFID,CP%201 a/b+c%25%7C%C3%A9 CP2,2,12.50,week,2 1'
+HEADER = "idTag,status,expiryDate,parentIdTag,type,chargePoints,maxTransactions,budgetKwh,budgetPeriod,evses"
 
 
 def test_every_field() -> None:
@@ -72,6 +73,9 @@ def test_dialects(text: str) -> None:
         ("idTag,expiryDate", "A,٢٠٣٠-01-31T12:00:00Z", "expiryDate"),
         ("idTag,parentIdTag", "A,\x1b[31m", "parentIdTag: control characters"),
         ("idTag,type", f"A,{'x' * 51}", "type: 51 characters"),
+        ("idTag,evses", "A,1 x", "evses: 'x' is no number of an EVSE"),
+        ("idTag,evses", "A,0", "evses: allowed are 1 to 256 numbers"),
+        ("idTag,evses", "A," + "1 " * 257, "evses: allowed are 1 to 256 numbers"),
         ("idTag,chargePoints", f"A,{'x' * 256}", "chargePoints: 256 characters"),
         ("idTag,chargePoints", "A,CP%00", "chargePoints: control characters"),
         ("idTag,chargePoints", f"A,{'x ' * 1001}", "chargePoints: 1001 are not allowed"),
@@ -154,6 +158,7 @@ TAGS = st.builds(
     type=st.none() | TEXT,
     charge_points=st.none() | st.lists(TEXT, min_size=1, max_size=3).map(tuple),
     max_transactions=st.none() | st.integers(1, 1_000_000),
+    evses=st.none() | st.lists(st.integers(1, 9), min_size=1, max_size=3).map(tuple),
 )
 BUDGETS = st.none() | st.tuples(st.decimals(0, 10**9, places=6), st.sampled_from(["day", "week", "month"]))
 

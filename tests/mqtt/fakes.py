@@ -158,12 +158,16 @@ class FakeSender:
 
 
 class FakeAnswers:
-    """Keeps the results of commands."""
+    """Keeps the results of commands; a ``fault`` is raised in place of the first."""
 
     def __init__(self):
         self.given = []
+        self.fault = None
 
     def answer(self, client_id, action, answer, addresses):
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
         self.given.append((client_id, action, json.loads(answer.body), tuple(addresses)))
 
     @property

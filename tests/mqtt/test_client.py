@@ -19,7 +19,7 @@ from twisted.logger import LogLevel, formatEvent
 
 from csms.mqtt import packets
 from csms.mqtt.client import MqttClient
-from csms.mqtt.feed import Broker, HoldDelivery, Retained, Unpublishable
+from csms.mqtt.feed import IDLE_S, Broker, HoldDelivery, Retained, Unpublishable
 from csms.mqtt.incoming import Message
 from tests.mosquitto import Mosquitto
 from tests.mqtt.fakes import (
@@ -95,6 +95,22 @@ def test_it_speaks_mqtt_3_1_1_where_it_is_told_to(mosquitto, start, logged):
     start(mosquitto.port, feed, protocol="3.1.1")
     feed.wait_for("begin")
     assert lines(logged)[-1].endswith("with MQTT 3.1.1")
+
+
+def test_what_one_feed_published_does_not_keep_the_next_from_publishing(mosquitto, start):
+    """The relay goes first, always with something: the protocol stream must not have to wait until it has nothing."""
+
+    class Second(FakeFeed):
+        def pump(self, link):
+            return super().pump(link) if link.writable else IDLE_S
+
+    first, second = FakeFeed(), Second()
+    with Subscriber(mosquitto.port, "a/#") as subscriber:
+        first.waiting.append(("a/first", b"1"))
+        second.waiting.append(("a/second", b"2"))
+        start(mosquitto.port, first, second)
+        assert [subscriber.next().topic, subscriber.next().topic] == ["a/first", "a/second"]
+    assert not second.waiting
 
 
 def test_properties_are_user_properties_of_mqtt_5(mosquitto, start):

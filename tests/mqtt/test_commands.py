@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 import pytest_twisted
 from sqlalchemy import func, select
 from twisted.internet import reactor
-from twisted.internet.defer import fail
 from twisted.internet.task import deferLater
 
+from csms.chargepoint.commands import LONGEST
 from csms.chargepoint.outcomes import CallRefused, ConnectionLost, InvalidPayload, NotConnected, TooManyCommands
+from csms.events.redaction import REDACTED
 from csms.mqtt import commands as module
 from csms.mqtt.command_messages import Incoming, ReplyTo
 from csms.mqtt.commands import MqttCommands
@@ -20,7 +22,7 @@ from csms.mqtt.request_memory import RequestMemory
 from csms.store.errors import StoreUnavailable
 from csms.store.seen_requests import REMEMBERED, prune
 from csms.store.tables import seen_requests
-from tests.fakes import WallClock
+from tests.fakes import Outage, WallClock
 from tests.mqtt.fakes import FakeAnswers, FakeSender
 
 ACCEPTED = {"status": "Accepted"}
@@ -32,20 +34,6 @@ async def until(condition):
     while not condition():
         assert time.monotonic() < deadline
         await deferLater(reactor, 0.002)
-
-
-class Outage:
-    """A store that can be away."""
-
-    def __init__(self, store):
-        self._store = store
-        self.away = False
-
-    def write(self, job):
-        return fail(StoreUnavailable("away")) if self.away else self._store.write(job)
-
-    def read(self, query, *arguments):
-        return fail(StoreUnavailable("away")) if self.away else self._store.read(query, *arguments)
 
 
 class Bench:
@@ -185,7 +173,11 @@ async def test_of_two_daemons_that_hear_a_command_one_carries_it_out(store):
     other.give("r1")
     await until(lambda: not other.commands.is_busy)
     assert (other.sender.sent, other.answers.given) == ([], [])
-    one.now.advance(400)
+    one.now.advance(600)  # the longest that a command may ask for
+    other.give("r1")
+    await until(lambda: not other.commands.is_busy)
+    assert not other.answers.given
+    one.now.advance(LONGEST.total_seconds() - 600)
     other.give("r1")
     await other.answered()
     assert other.answers.statuses == ["ConnectionLost"]
@@ -365,6 +357,32 @@ async def test_a_result_that_the_ledger_could_not_take_is_remembered_nonetheless
     assert len(bench.sender.sent) == 1
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_command_that_was_not_sent_may_come_again_though_the_ledger_could_not_forget_it(store):
+    bench = Bench(store)
+    bench.give("r1")
+    await bench.sent()
+    bench.store.away = True
+    bench.sender.settle(TooManyCommands("too many wait"))
+    await bench.answered()
+    bench.store.away = False
+    assert bench.answers.statuses == ["Busy"]
+    assert (await bench.carry_out("r1"))["status"] == "ok"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_result_that_cannot_be_given_stops_no_other_command(store, logged):
+    bench = Bench(store)
+    bench.answers.fault = ZeroDivisionError()
+    bench.give("r1")
+    await bench.sent()
+    bench.sender.settle(ACCEPTED)
+    await until(lambda: not bench.commands.is_busy)
+    assert bench.answers.given == []
+    assert (await bench.carry_out("r2"))["status"] == "ok"
+    assert len(logged.failures) == 1
+
+
 # Commands that may wait for a charge point.
 
 
@@ -393,6 +411,21 @@ async def test_a_command_that_names_its_end_waits_for_a_charge_point_that_may_no
     await bench.answered(2)
     assert bench.answers.results[1] == result
     assert (len(bench.sender.sent), len(bench.sender.queued)) == (1, 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_repetition_of_a_command_that_waits_gets_its_result_where_it_wants_it(store):
+    bench = Bench(store)
+    await put_off(bench, message={"response_topic": "replies/1"})
+    for topic in ("replies/2", "replies/1", None):
+        bench.give("r1", expiresAt=SOON, message={"response_topic": topic, "correlation_data": None})
+        await until(lambda: not bench.commands.is_busy)
+    assert bench.answers.given == []
+    bench.commands.queued_result("CP1", "Reset", "message-1", ACCEPTED)
+    await bench.answered()
+    ((_, _, result, addresses),) = bench.answers.given
+    assert result["status"] == "ok"
+    assert addresses == (ReplyTo("replies/1", None), ReplyTo("replies/2", None))
 
 
 @pytest_twisted.ensureDeferred
@@ -436,6 +469,44 @@ async def test_a_queued_command_is_answered_though_the_ledger_could_not_take_tha
     await until(lambda: not bench.commands.is_busy)
     assert bench.answers.given == []
     bench.store.away = False
+    bench.give("r1", expiresAt=SOON)
+    await until(lambda: not bench.commands.is_busy)
+    assert bench.answers.given == []
     bench.commands.queued_result("CP1", "Reset", "message-1", ACCEPTED)
     await bench.answered()
-    assert bench.answers.statuses == ["ok"]
+    bench.give("r1", expiresAt=SOON)
+    await bench.answered(2)
+    assert bench.answers.statuses == ["ok", "ok"]
+    assert len(bench.sender.sent) == 1
+
+
+SECRET = "16f0b1e2a3c4d5e6"
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "outcome"),
+    [
+        ("GetConfiguration", {}, {"configurationKey": [{"key": "BasicAuthPassword", "value": SECRET}]}),
+        (
+            "ChangeConfiguration",
+            {"key": "AuthorizationKey", "value": SECRET},
+            InvalidPayload("value", f'"{SECRET}" is too long'),
+        ),
+        ("DataTransfer", {"vendorId": "v"}, CallRefused("GenericError", "no", {"password": SECRET})),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_no_secret_lies_in_the_ledger_for_a_request_id(store, action, payload, outcome):
+    bench = Bench(store)
+    first = await bench.carry_out("r1", payload, action=action, outcome=outcome)
+    assert SECRET in json.dumps(first)
+    rows = await store.read(lambda connection: connection.execute(select(seen_requests)).all())
+    assert [row.status for row in rows] == [200]
+    assert SECRET not in repr(rows)
+    bench.give("r1", payload, action=action)
+    await bench.answered(2)
+    again = bench.answers.results[-1]
+    assert (again["requestId"], again["status"]) == ("r1", first["status"])
+    assert SECRET not in json.dumps(again)
+    assert REDACTED in json.dumps(again)
+    assert len(bench.sender.sent) == 1

@@ -75,6 +75,17 @@ def test_the_latest_answers_are_remembered_and_no_others(connection: Connection)
     assert type(connection.receive(call("0"))) is Call
 
 
+def test_after_a_callerror_it_is_a_new_attempt(connection: Connection) -> None:
+    """Nothing was done: to give the same refusal again would make a charge point drop what it only has to wait for."""
+    take(connection, HEARTBEAT)
+    connection.answer(frames.encode_error("1", "SecurityError", "not yet"))
+    take(connection, HEARTBEAT)
+    connection.answer(frames.encode_result("1", {}))
+    again = connection.receive(HEARTBEAT)
+    assert type(again) is Repeated
+    assert again.text == frames.encode_result("1", {})
+
+
 def test_another_socket_is_another_space_of_ids(connection: Connection) -> None:
     take(connection, HEARTBEAT)
     connection.answer(b"the first answer")

@@ -68,13 +68,14 @@ class Conversation(RuleBasedStateMachine):
             self.charge_point_calls("flood", {})
         assert self.connection.waiting <= MAX_WAITING
 
-    @rule()
+    @rule(refused=st.booleans())
     @precondition(lambda self: self.in_hand is not None)
-    def we_answer(self) -> None:
+    def we_answer(self, refused: bool) -> None:
         self.answered += 1
-        answer = b"answer %d" % self.answered
+        answer = (frames.ERROR if refused else b"[3,") + b"%d]" % self.answered
         assert self.in_hand is not None
-        self.answers.append((self.in_hand, answer))
+        if not refused:
+            self.answers.append((self.in_hand, answer))
         self.in_hand = None
         event: Call | Repeated | None = self.connection.answer(answer)
         while self.waiting:
@@ -85,7 +86,7 @@ class Conversation(RuleBasedStateMachine):
         assert event is None
 
     def _expect_begun(self, text: bytes, event: Event | None) -> None:
-        """The same text as one of the latest answered ones is answered alike; everything else is a new CALL."""
+        """The same text as one of the latest that had a result is answered alike; everything else is a new CALL."""
         remembered = dict(reversed(self.answers)).get(text)
         if remembered is not None:
             assert type(event) is Repeated

@@ -1,4 +1,4 @@
-"""A tiny OCPP 1.6 server for the simulator's tests: it remembers what it was sent, and misbehaves on request."""
+"""A tiny OCPP server of all versions for the simulator's tests: it remembers what it was sent, and misbehaves on request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.defer import Deferred
 
 from csms.ocppj.schemas import Schemas
-from csms.ocppj.versions import V16
+from csms.ocppj.versions import SUPPORTED, V16, V21, V201, choose
 
-SCHEMAS = Schemas(V16)
+SCHEMAS_OF = {version: Schemas(version) for version in SUPPORTED}
+SCHEMAS = SCHEMAS_OF[V16]
 NOW = "2026-01-01T00:00:00Z"
 
 
@@ -37,7 +38,7 @@ class Server:
         self.answers = []
         self.misbehave = {}
         self.password = None
-        self.speaks = True
+        self.speaks = {V16, V201, V21}
         self.transactions = {}
         self._expected = []
         self._port = None
@@ -101,7 +102,7 @@ class Server:
             self.look()
             return
         _, message_id, action, payload = frame
-        assert SCHEMAS.check_request(action, payload, "strict") == ()
+        assert SCHEMAS_OF[socket.version].check_request(action, payload, "strict") == ()
         plans = self.misbehave.get(action)
         plan = plans.pop(0) if plans else None
         if plan == "close":
@@ -124,8 +125,12 @@ class Server:
                 return {"status": "Accepted", "currentTime": NOW, "interval": 300}
             case "Heartbeat":
                 return {"currentTime": NOW}
-            case "Authorize":
+            case "Authorize" if socket.version is V16:
                 return {"idTagInfo": accepted}
+            case "Authorize":
+                return {"idTokenInfo": accepted}
+            case "TransactionEvent":
+                return {"idTokenInfo": accepted} if "idToken" in payload else {}
             case "StartTransaction":
                 key = (socket.client_id, payload["connectorId"], payload["timestamp"], payload["meterStart"])
                 number = self.transactions.setdefault(key, len(self.transactions) + 1)
@@ -135,6 +140,7 @@ class Server:
 
 class Protocol(WebSocketServerProtocol):
     client_id = ""
+    version = None
 
     def onConnect(self, request):
         server = self.factory.server
@@ -143,7 +149,8 @@ class Protocol(WebSocketServerProtocol):
         if server.password is not None and request.headers.get("authorization") != server.password:
             raise ConnectionDeny(401, "who are you?")
         self.client_id = unquote(request.path.rsplit("/", 1)[-1])
-        return "ocpp1.6" if server.speaks and "ocpp1.6" in request.protocols else None
+        self.version = choose(request.protocols)
+        return self.version.subprotocol if self.version in server.speaks else None
 
     def onOpen(self):
         self.factory.server.sockets[self.client_id] = self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from csms.ocppj.versions import V201
 from csms.simulator.behaviour import Behaviour
 
 
@@ -19,6 +20,9 @@ from csms.simulator.behaviour import Behaviour
         {"id_tag": ""},
         {"id_tag": "x" * 21},
         {"meter_start_wh": -1},
+        {"reason": "StoppedByEV"},
+        {"reason": "HardReset", "version": V201},
+        {"id_tag": "x" * 37, "version": V201},
     ],
 )
 def test_refused(wrong):

@@ -98,7 +98,7 @@ async def test_a_server_that_is_not_there(make):
 
 @pytest_twisted.ensureDeferred
 async def test_a_server_that_speaks_another_version(server, make):
-    server.speaks = False
+    server.speaks = set()
     charge_point = make(patience_s=60)
     charge_point.start()
     with pytest.raises(GaveUp, match=r"does not speak ocpp1\.6"):

@@ -28,6 +28,11 @@ def test_energy_never_falls_and_never_exceeds_the_battery(curve, one, other):
     assert later.soc_percent <= 100 + 1e-6
 
 
+@given(st.floats(10_000, 120_000), st.floats(0.8, 0.99))
+def test_a_session_above_the_taper_begins_with_nothing(battery_wh, soc_at_start):
+    assert ChargingCurve(11_040, battery_wh, soc_at_start, 3).at(1e-90).energy_wh >= 0
+
+
 @given(curves, seconds)
 def test_power_is_never_negative_and_never_above_the_maximum(curve, elapsed_s):
     assert 0 <= curve.at(elapsed_s).power_w <= curve.max_power_w

@@ -7,6 +7,8 @@ from itertools import groupby
 import pytest
 import pytest_twisted
 
+from csms.simulator.dialect import Order
+
 
 def payloads(server, action):
     return [message.payload for message in server.sent(action)]
@@ -126,7 +128,7 @@ async def test_the_uplink_can_be_cut_and_mended(server, make):
     charge_point.lose_uplink()
     await server.until(lambda: not server.sockets)
     assert charge_point.state == "offline"
-    charge_point.remote_start(1, "TAG0001")
+    charge_point.remote_start(Order(1, "TAG0001", is_remote=True))
     charge_point.restore_uplink()
     await server.until_sent("StopTransaction")
     assert server.connections("CP1") == 2

@@ -8,6 +8,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
+from csms.ocppj.versions import V16, V21, V201
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.fleet import Fleet
 
@@ -45,6 +46,18 @@ async def test_every_charge_point_has_its_own_name_tag_and_phases(server, make_f
     assert [record.id_tag for record in fleet.sessions] == [f"TAG000{number}" for number in range(1, 5)]
     lines = {name: len(server.sent("MeterValues", name)[0].payload["meterValue"][0]["sampledValue"]) for name in names}
     assert lines == {"SIM0001": 9, "SIM0002": 5, "SIM0003": 9, "SIM0004": 5}
+
+
+@pytest_twisted.ensureDeferred
+async def test_versions_are_dealt_out_in_turn(server, make_fleet):
+    fleet = make_fleet(4, versions=[V16, V201, V21])
+    fleet.start()
+    await fleet.when_done()
+    spoken = [(point.version, point.sessions[0].version) for point in fleet.charge_points]
+    assert spoken == [(V16, "1.6"), (V201, "2.0.1"), (V21, "2.1"), (V16, "1.6")]
+    assert fleet.statistics().perfect
+    started = {message.client_id for message in server.sent("StartTransaction")}
+    assert started == {"SIM0001", "SIM0004"}
 
 
 @pytest_twisted.ensureDeferred

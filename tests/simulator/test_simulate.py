@@ -38,6 +38,19 @@ async def test_json_is_one_object_for_each_session_and_a_summary(server):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_fleet_of_all_versions(server):
+    out, err, status = await simulate(
+        "--url", server.url, "--count", "3", "--json", "--version", "1.6,2.0.1,2.1", "--signed", *QUICK
+    )
+    assert (err, status) == ([], 0)
+    *sessions, summary = [json.loads(line) for line in out]
+    by_version = {session["version"]: session for session in sessions}
+    assert by_version["1.6"]["transaction_id"] == 1
+    assert [len(by_version[version]["transaction_id"]) for version in ("2.0.1", "2.1")] == [36, 36]
+    assert summary["summary"]["settled"] == 3
+
+
+@pytest_twisted.ensureDeferred
 async def test_plain_lines_where_there_is_no_terminal(server):
     out, _, status = await simulate("--url", f"{server.url}Box", "--reason", "EVDisconnected", *QUICK)
     assert status == 0
@@ -82,6 +95,8 @@ async def test_a_server_that_is_not_there_is_one_line():
         (("--url", "http://h/"), "no WebSocket URL"),
         (("--url", "ws://h/", "--speed", "0"), "speed"),
         (("--url", "ws://h/", "--id-tag", "x" * 21), "id_tag"),
+        (("--url", "ws://h/", "--version", "1.5"), "'1.5' is no version: allowed are 1.6, 2.0.1, 2.1"),
+        (("--url", "ws://h/", "--reason", "StoppedByEV"), "reason StoppedByEV is none of OCPP 1.6"),
         (("--url", "wss://h/", "--ca", __file__), "Unable to load PEM"),
     ],
 )

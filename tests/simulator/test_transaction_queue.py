@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ocpp.v16.enums import ReadingContext
 
+from csms.simulator.curve import ChargingCurve
 from csms.simulator.sessions import SessionRecord
-from csms.simulator.transaction_queue import METER_VALUES, START, STOP, BadAnswer, QueuedMessage, TransactionQueue
+from csms.simulator.transaction_queue import BadAnswer, Kind, TransactionQueue
+from csms.simulator.v16.dialect import Transaction16
+
+TIME = "2026-06-01T12:30:00.000Z"
+CURVE = ChargingCurve(11_000, 58_000, 0.4, 3)
+KINDS = [Kind.STARTED, Kind.SAMPLED, Kind.ENDED]
 
 
 def session():
@@ -16,11 +25,13 @@ def session():
 
 def whole_session(queue, meter_values=1):
     record = session()
-    queue.put(QueuedMessage(record, START, {"meterStart": 0}))
+    messages = Transaction16(record, CURVE, Random(1), None)
+    queue.put(messages.started(offline=True))
     for _ in range(meter_values):
         record.meter_values += 1
-        queue.put(QueuedMessage(record, METER_VALUES, {"connectorId": 1}))
-    queue.put(QueuedMessage(record, STOP, {"meterStop": 9}))
+        queue.put(messages.sampled(CURVE.at(60), 9, TIME, ReadingContext.sample_periodic, offline=True))
+    record.meter_stop_wh, record.stop_timestamp, record.reason = 9, TIME, "Local"
+    queue.put(messages.ended(offline=True))
     return record
 
 
@@ -28,12 +39,14 @@ def test_a_stop_behind_a_start_carries_the_id_that_the_start_was_given():
     finished = []
     queue = TransactionQueue(3, finished.append)
     record = whole_session(queue)
-    assert queue.sending(queue.next()) == {"meterStart": 0}
+    assert queue.holds()
+    assert "transactionId" not in queue.sending(queue.next())
     queue.settle(queue.next(), {"transactionId": 77, "idTagInfo": {"status": "Invalid"}})
-    assert queue.sending(queue.next()) == {"connectorId": 1, "transactionId": 77}
+    assert queue.sending(queue.next())["transactionId"] == 77
     queue.settle(queue.next(), {})
-    assert queue.sending(queue.next()) == {"meterStop": 9, "transactionId": 77}
-    assert finished == []
+    stop = queue.sending(queue.next())
+    assert (stop["transactionId"], stop["meterStop"]) == (77, 9)
+    assert (finished, queue.holds(77), queue.holds(78)) == ([], True, False)
     queue.settle(queue.next(), {})
     assert finished == [record]
     assert (record.transaction_id, record.id_tag_status) == (77, "Invalid")
@@ -63,7 +76,7 @@ def test_a_refused_message_is_dropped_after_its_attempts():
     queue.settle(queue.next(), {"transactionId": 1})
     assert queue.refuse(queue.next()) is True
     assert queue.refuse(queue.next()) is False
-    assert queue.next().action == STOP
+    assert queue.next().kind is Kind.ENDED
     assert (queue.dropped, record.dropped) == (1, 1)
 
 
@@ -88,7 +101,7 @@ def test_the_order_is_kept_whatever_happens(happenings, meter_values):
         queue.sending(message)
         if what == "answer":
             queue.settle(message, {"transactionId": 1 + records.index(message.session)})
-            settled.append((records.index(message.session), [START, METER_VALUES, STOP].index(message.action)))
+            settled.append((records.index(message.session), KINDS.index(message.kind)))
         elif what == "refuse":
             queue.refuse(message)
     assert settled == sorted(settled)

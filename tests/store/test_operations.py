@@ -18,7 +18,15 @@ from csms.ledger.provisioning import Provision
 from csms.store import provisioning as operator
 from csms.store import queries
 from csms.store import queued_commands as queued
-from csms.store.configuration import delete_wanted, known_configuration, put_wanted, wanted_by, wanted_of
+from csms.store.configuration import (
+    WantedKey,
+    delete_wanted,
+    known_configuration,
+    put_wanted,
+    wanted_by,
+    wanted_of,
+    wanted_with_results,
+)
 from csms.store.queued_commands import QueuedCommand
 from tests.fakes import GATEWAY, NOW, EventIds, state_of
 
@@ -177,6 +185,8 @@ async def test_booted_and_accepted(store):
     assert (await _read(store)).registered is None  # Pending
     changes = Provision(registration="Accepted")
     await store.decide("CP1", "Accepted", lambda state: provisioning.provision(state, _context(), changes, None))
+    assert (await _read(store)).registered is None  # it was told Pending
+    await store.commit(chargepoints.boot(await _read(store), _context(), **boot))
     assert (await _read(store)).registered == "Accepted"
 
 
@@ -203,9 +213,37 @@ async def test_wanted(store):
     await store.write(partial(put_wanted, scope="group", name="g", wanted={"A": "1", "B": "1"}))
     await store.write(partial(put_wanted, scope="chargepoint", name="CP1", wanted={"b": "2"}))
     assert await store.read(wanted_of, "CP1") == {"A": "1", "b": "2"}
+    assert await store.read(wanted_with_results, "CP1") == [WantedKey("A", "1", "g"), WantedKey("b", "2")]
     assert await store.read(wanted_by, "group", "g") == {"A": "1", "B": "1"}
     assert await store.write(partial(delete_wanted, scope="group", name="g"))
     assert await store.read(wanted_of, "CP1") == {"b": "2"}
+
+
+def _arrived(**statuses):
+    outcomes = {key: configuration.Outcome(status, "0") for key, status in statuses.items()}
+    return configuration.arrive(state_of(), _context(), wanted=dict.fromkeys(statuses, "1"), outcomes=outcomes)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_came_of_the_wanted(store):
+    async def results():
+        found = await store.read(wanted_with_results, "CP1")
+        return {item.key: item.result.status if item.result is not None else None for item in found}
+
+    await store.write(partial(put_wanted, scope="chargepoint", name="CP1", wanted={"A": "1", "B": "1", "C": "1"}))
+    await store.commit(_arrived(a="Timeout", B="Rejected"))
+    await store.commit(_arrived(A="Accepted"))
+    assert await results() == {"A": "Accepted", "B": "Rejected", "C": None}
+    result = (await store.read(wanted_with_results, "CP1"))[0].result
+    assert (result.wanted, result.read_value, result.at) == ("1", "0", _context().now)
+    # What is said of another value says nothing of the new one; and the old one's is still true.
+    await store.write(partial(put_wanted, scope="chargepoint", name="CP1", wanted={"a": "2"}))
+    assert await results() == {"a": None}
+    await store.write(partial(put_wanted, scope="chargepoint", name="CP1", wanted={"A": "1"}))
+    assert await results() == {"A": "Accepted"}
+    await store.write(partial(operator.delete_charge_point, client_id="CP1"))
+    await store.write(partial(put_wanted, scope="chargepoint", name="CP1", wanted={"A": "1"}))
+    assert await results() == {"A": None}
 
 
 @pytest_twisted.ensureDeferred

@@ -8,7 +8,7 @@ import pytest_twisted
 from sqlalchemy import func, select
 
 from csms.ledger import chargepoints
-from csms.store import event_log, retention, tables
+from csms.store import event_log, retention, seen_requests, tables
 from tests.store import decisions
 from tests.store.decisions import NOW
 from tests.store.raw_messages import call, keep
@@ -78,3 +78,23 @@ async def test_meters_go_with_the_end_of_their_transactions(store):
     await store.commit(decisions.stopped(state, 7))
     assert await store.write(lambda connection: retention.prune_meters(connection, NOW)) == 1
     assert await count(store, tables.meters) == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_kind_goes_after_its_own_time(store):
+    state = decisions.connected().state
+    for decision in (decisions.connected(), decisions.started(state, 7)):
+        await store.commit(decision)
+        state = decision.state
+    await store.commit(decisions.metered(state, 7))
+    await store.commit(chargepoints.keep(state, decisions.context(), kind="DataTransfer", body={"a": 1}))
+    await keep(store, call(1, at=NOW))
+    await store.write(lambda connection: seen_requests.claim(connection, "http", "k1", "f", NOW))
+    kinds = (tables.event_log, tables.meter_readings, tables.records, tables.messages, tables.seen_requests)
+    there = [await count(store, table) for table in kinds]
+    assert all(there)
+    times = retention.Retention(events_s=4 * 3600, readings_s=3 * 3600, records_s=2 * 3600, messages_s=5 * 3600)
+    for hours, gone in ((0.5, ()), (1.5, (4,)), (2.5, (2, 4)), (3.5, (1, 2, 4)), (4.5, (0, 1, 2, 4)), (5.5, range(5))):
+        await retention.prune_all(store, times, NOW + timedelta(hours=hours))
+        left = [await count(store, table) for table in kinds]
+        assert left == [0 if number in gone else all_ for number, all_ in enumerate(there)], hours

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import pytest_twisted
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -38,6 +39,23 @@ async def test_an_open_store_again_changes_nothing_and_a_newer_schema_is_refused
     store.close()
     with pytest.raises(StoreError, match="schema 9999, newer than"):
         await make_store().open()
+
+
+def test_what_charge_points_were_told_is_taken_from_what_was_decided(tmp_path):
+    engine = writing_engine(parse_url(f"sqlite:///{tmp_path}/csms.db"), "normal")
+    columns = "client_id, registration, allow_no_subprotocol, booted_at"
+    rows = "('A', 'Accepted', 0, '2026-03-01'), ('P', 'Pending', 0, '2026-03-01'), ('N', 'Accepted', 0, NULL)"
+    with engine.connect() as connection, connection.begin():
+        config = Config()
+        config.set_main_option("script_location", str(schema.MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        connection.execute(text(f"INSERT INTO charge_points ({columns}) VALUES {rows}"))
+    schema.bring_up_to_date(engine)
+    with engine.connect() as connection:
+        told = connection.execute(text("SELECT client_id, booted_as FROM charge_points ORDER BY client_id")).all()
+    assert told == [("A", "Accepted"), ("N", None), ("P", "Pending")]
+    engine.dispose()
 
 
 @pytest.mark.parametrize(

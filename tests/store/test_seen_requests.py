@@ -8,7 +8,7 @@ import pytest_twisted
 from twisted.internet.defer import gatherResults
 
 from csms.store import seen_requests
-from csms.store.seen_requests import Seen
+from csms.store.seen_requests import Arrears, Claim, Seen
 from tests.store.decisions import NOW
 
 HOUR = timedelta(hours=1)
@@ -74,3 +74,27 @@ async def test_one_that_names_a_time_is_remembered_until_an_hour_after_it(store)
     assert await find(store, "r2", now=NOW + 2 * HOUR) is None
     assert await claim(store, now=NOW + 4 * HOUR - SOON) is not None
     assert await claim(store, now=NOW + 4 * HOUR + SOON) is None
+
+
+def test_a_claim_is_over_for_its_own_daemon_that_does_not_know_of_it_and_for_others_after_a_time():
+    taken = Claim("gw1", NOW)
+    assert taken.is_over("gw1", NOW, HOUR)
+    assert not taken.is_over("gw2", NOW + HOUR - SOON, HOUR)
+    assert taken.is_over("gw2", NOW + HOUR, HOUR)
+    assert Seen("f", None, taken.encode()).claim == taken
+    assert Seen("f", None, None).claim is None
+    assert Seen("f", 200, b"{}").claim is None
+
+
+def test_what_the_ledger_could_not_take_is_made_up_for_first_and_the_oldest_makes_room():
+    done = []
+    arrears = Arrears()
+    arrears.add("r0", lambda _: done.append("never"))
+    for number in range(1, 1001):
+        arrears.add(f"r{number}", lambda _: done.append("earlier"))
+    arrears.add("r1000", lambda _: done.append("left"))
+    for request_id in ("r0", "r1000"):
+        arrears.before(request_id, lambda _: done.append("job"))(None)
+    arrears.clear("r1000")
+    arrears.before("r1000", lambda _: done.append("job"))(None)
+    assert done == ["job", "left", "job", "job"]

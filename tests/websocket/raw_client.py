@@ -9,7 +9,7 @@ import orjson
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 
-PATIENCE_S = 5
+PATIENCE_S = 30
 KEY = base64.b64encode(b"0123456789abcdef").decode()
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 

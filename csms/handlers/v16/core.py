@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from sys import intern
 from typing import Any
 
+from ocpp.exceptions import SecurityError
 from ocpp.routing import on
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action, DataTransferStatus, Reason
 from twisted.internet.defer import Deferred
 
-from csms.handlers.request import Policy, Reads, Reply, Request, takes_payload, then
+from csms.handlers.request import Policy, Reads, Refused, Reply, Request, takes_payload, then
 from csms.handlers.tags import Authority, Tags
 from csms.handlers.v16 import values as v16
 from csms.handlers.v16.meter_values import meter_values
 from csms.handlers.v16.values import id_tag_info, meter_wh
 from csms.handlers.wire import instant, wire_time
-from csms.ledger import chargepoints, connectors, readings, transactions
+from csms.ledger import chargepoints, connectors, readings, refused_starts, transactions
 from csms.ledger.authorization import TagFacts, TagInfo, Use
 from csms.ledger.metering import MeterValue
 from csms.ledger.readings import NOTHING_KNOWN, Known
@@ -107,16 +108,23 @@ class Core:
         """Answer StartTransaction (§4.8).
 
         A transaction is stored whatever its tag: where it was started offline, the energy flows. The answer tells the tag's
-        true status.
+        true status. While the registration is Pending it has to wait.
+
+        :raises Refused: it is Pending.
         """
         start = transactions.StartRequest(
             connector_id=v16.connector_id(connector_id),
             id_tag=id_tag,
             meter_start_wh=meter_wh(request, meter_start),
             instant=instant(request, timestamp),
-            reservation_id=v16.transaction_id(members.get("reservation_id")),
+            reservation_id=v16.reservation_id(request.state, members.get("reservation_id")),
         )
 
+        if request.registration == "Pending":
+            raise Refused(
+                SecurityError("the registration of this charge point is Pending: send it again when it is Accepted"),
+                refused_starts.refuse(request.state, request.context, start, body=request.payload),
+            )
         now, client_id = request.context.now, request.state.charge_point.client_id
 
         def answer(number: int, facts: TagFacts, earlier: Transaction | None) -> Reply:

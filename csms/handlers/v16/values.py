@@ -11,6 +11,7 @@ from ocpp.exceptions import PropertyConstraintViolationError
 from csms.handlers.request import Request
 from csms.handlers.wire import wire_time
 from csms.ledger.authorization import TagInfo, TagStatus
+from csms.ledger.state import ChargePointState
 from csms.ledger.transactions import UNKNOWN_METER
 
 _LARGEST_METER_WH = 10**13
@@ -32,10 +33,17 @@ def meter_wh(request: Request, value: float) -> Decimal:
 
 
 def transaction_id(value: float | None) -> int | None:
-    """Return a transaction or reservation id, None where none is meant: absent, 0, -1, or beyond 32 bits."""
+    """Return a transaction id, None where none is meant: absent, 0, -1, or beyond 32 bits."""
     if value is None or not 0 < value <= _LARGEST_TRANSACTION_ID or value != int(value):
         return None
     return int(value)
+
+
+def reservation_id(state: ChargePointState, value: float | None) -> int | None:
+    """Return the id of a reservation that the charge point has, whatever the number; of others as with transactions."""
+    if value is not None and (value in state.reservations or value in state.lapsed):
+        return int(value)
+    return transaction_id(value)
 
 
 def connector_id(value: float) -> int:

@@ -41,7 +41,7 @@ def handlers(
         Availability(),
         Certificates(),
         DataTransfer(),
-        DeviceModel(),
+        DeviceModel(reads),
         Diagnostics(),
         Display(),
         Firmware(),

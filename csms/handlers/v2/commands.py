@@ -7,7 +7,14 @@ from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import CommandSet, Learner, Payload
 from csms.handlers.kept import kept
-from csms.handlers.v2 import dynamic_schedules, local_list, periodic_streams, reservation, station_tariffs
+from csms.handlers.v2 import (
+    dynamic_schedules,
+    local_list,
+    periodic_streams,
+    reservation,
+    station_tariffs,
+    variable_commands,
+)
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -110,6 +117,7 @@ _LEARNERS_201: dict[str, Learner] = {
     },
     **local_list.LEARNERS,
     **reservation.LEARNERS,
+    **variable_commands.LEARNERS,
 }
 _LEARNERS_21: dict[str, Learner] = {
     **_LEARNERS_201,

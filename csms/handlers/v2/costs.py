@@ -7,7 +7,7 @@ from typing import Any
 
 from csms.events.payload import Number
 from csms.handlers.request import Policy
-from csms.ledger.authorization import TagInfo
+from csms.ledger.authorization import TagFacts, TagInfo
 from csms.ledger.cost import running_cost
 from csms.ledger.numbers import number
 from csms.ledger.state import ChargePointState, Transaction
@@ -27,8 +27,14 @@ def total_cost(state: ChargePointState, policy: Policy, transaction: Transaction
     return number(running_cost(transaction, tariff, at).total) if policy.tells_running_cost else None
 
 
-def transaction_limit(info: TagInfo | None) -> dict[str, Any] | None:
-    """Return the transactionLimit of an answer to the start of a transaction (OCPP 2.1 E16.FR.02): what the budget leaves."""
-    if info is None or info.budget_left_wh is None:
+def transaction_limit(info: TagInfo, facts: TagFacts, transaction: Transaction) -> dict[str, Any] | None:
+    """Return the transactionLimit of an answer to an event with a token (OCPP 2.1 E16.FR.02): what the tag's budget leaves.
+
+    A limit counts from the beginning of the transaction: what that has taken already is not lost to it.
+    """
+    if info.status != "Accepted" or info.budget_left_wh is None or transaction.status != "active":
         return None
-    return {"max_energy": number(info.budget_left_wh)}
+    taken_wh = sum(
+        session.energy_wh for session in facts.sessions if session.transaction_id == transaction.transaction_id
+    )
+    return {"max_energy": number(info.budget_left_wh + taken_wh)}

@@ -13,7 +13,7 @@ from csms.handlers.request import Reply, Request
 from csms.handlers.v2.telling import given, tell, truth
 from csms.handlers.wire import instant
 from csms.ledger.decision import Draft
-from csms.ledger.reports import collect
+from csms.ledger.parts import collect
 
 _NO_CONTROLS = frozenset({"requestId", "tbc", "customData"})
 

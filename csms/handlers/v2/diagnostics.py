@@ -13,7 +13,7 @@ from csms.handlers.request import Reply, Request
 from csms.handlers.v2.telling import tell
 from csms.ledger import chargepoints
 from csms.ledger.decision import Draft
-from csms.ledger.reports import collect
+from csms.ledger.parts import collect
 
 
 class Diagnostics:

@@ -12,7 +12,7 @@ from csms.events.notices import DisplayMessagesReported
 from csms.handlers.request import Reply, Request
 from csms.handlers.v2.telling import tell
 from csms.ledger.decision import Draft
-from csms.ledger.reports import collect
+from csms.ledger.parts import collect
 
 
 class Display:

@@ -21,7 +21,7 @@ from csms.handlers.v2.values import whole
 from csms.handlers.wire import instant
 from csms.ledger.decision import Draft
 from csms.ledger.notices import running_at, where
-from csms.ledger.reports import collect
+from csms.ledger.parts import collect
 
 
 class SmartCharging:

@@ -17,6 +17,8 @@ from csms.store.station_tariffs import installed_tariffs
 
 _MOST_EVSES = 256
 _LARGEST_EVSE = 2**31 - 1
+_DONE = ("Accepted", "NoTariff")
+"""A tuple: a station's word may be anything, also what no set can be asked for."""
 Known = Sequence[StationTariff]
 
 
@@ -41,7 +43,7 @@ def get_tariffs(
     state: ChargePointState, context: Context, request: Payload, response: Payload, known: Known
 ) -> Decision[None]:
     """Learn from the answer to GetTariffs (I09)."""
-    if str(response.get("status")) not in {"Accepted", "NoTariff"} or not _is_evse(request["evseId"]):
+    if response.get("status") not in _DONE or not _is_evse(request["evseId"]):
         return Decision(None, state)
     told = list(_assignments(response.get("tariffAssignments")))
     return station_tariffs.observe(state, context, evse_id=int(request["evseId"]), told=told, known=known)
@@ -55,7 +57,7 @@ def clear_tariffs(
     done = [
         item
         for item in (results if isinstance(results, list) else [])
-        if isinstance(item, dict) and str(item.get("status")) in {"Accepted", "NoTariff"}
+        if isinstance(item, dict) and item.get("status") in _DONE
     ]
     if not done:
         return Decision(None, state)

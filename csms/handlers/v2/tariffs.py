@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
+from ocpp.charge_point import snake_to_camel_case
 
 from csms.ledger.cost import Tariff
 from csms.ledger.numbers import number
@@ -35,6 +36,12 @@ def tariff_type(name: str, tariff: Tariff) -> dict[str, Any]:
     if tariff.session_fee:
         content["fixed_fee"] = _prices("price_fixed", tariff.session_fee)
     return {"tariff_id": _id(name, content), **content}
+
+
+def on_wire(described: dict[str, Any]) -> dict[str, Any]:
+    """Return a TariffType with the names of the wire, for a command."""
+    converted: dict[str, Any] = snake_to_camel_case(described)
+    return converted
 
 
 def _prices(member: str, rate: Decimal) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from ocpp.routing import on
+from ocpp.v21 import call_result as call_result_21
 from ocpp.v201 import call_result
 from ocpp.v201.enums import Action
 from twisted.internet.defer import Deferred
@@ -13,13 +14,12 @@ from twisted.logger import Logger
 
 from csms.handlers.request import Policy, Reads, Reply, Request, takes_payload, then
 from csms.handlers.tags import Authority, Tags
+from csms.handlers.v2.costs import total_cost, transaction_limit
 from csms.handlers.v2.transaction_event import transaction_event
 from csms.handlers.v2.values import Token, id_token_info
 from csms.ledger import evses, readings, trail, transaction_events
 from csms.ledger.authorization import TagFacts, TagInfo, Use
-from csms.ledger.cost import running_cost
 from csms.ledger.decision import Decision
-from csms.ledger.numbers import number
 from csms.ledger.readings import NOTHING_KNOWN, Known
 from csms.ledger.state import Transaction
 from csms.ledger.transaction_events import Taken, TransactionEvent
@@ -121,6 +121,7 @@ class Transactions:
         decision: Decision[Taken],
     ) -> Reply:
         taken, now = decision.answer, request.context.now
+        limit = None
         if isinstance(told, TagFacts):
             use = Use(
                 client_id=request.state.charge_point.client_id,
@@ -130,20 +131,18 @@ class Transactions:
                 is_repetition=taken.arrival != "in order",
                 beside=tuple(decision.state.running.values()),
             )
-            told = self._tags.verdict(told, use)
+            facts, told = told, self._tags.verdict(told, use)
+            limit = transaction_limit(told, facts, taken.transaction) if self._is_21 else None
         info = id_token_info(told, shown, now, is_21=self._is_21) if told is not None else None
-        payload = call_result.TransactionEvent(id_token_info=info, total_cost=self._cost(request, event, taken))
-        return Reply(payload, decision)
-
-    def _cost(self, request: Request, event: TransactionEvent, taken: Taken) -> float | None:
-        """Return what the transaction cost, or what it costs so far where the operator wants that told (I02, I03)."""
-        transaction = taken.transaction
-        if event.kind == "Ended":
-            return number(transaction.cost) if transaction.cost is not None else None
-        if not self._policy.tells_running_cost or transaction.status != "active":
-            return None
-        tariff = request.state.tariff or self._policy.tariff
-        return number(running_cost(transaction, tariff, request.context.now).total)
+        cost = total_cost(decision.state, self._policy, taken.transaction, now)
+        if taken.transaction.status != "active" and event.kind != "Ended":
+            cost = None
+        if limit is not None:
+            return Reply(
+                call_result_21.TransactionEvent(id_token_info=info, total_cost=cost, transaction_limit=limit),
+                decision,
+            )
+        return Reply(call_result.TransactionEvent(id_token_info=info, total_cost=cost), decision)
 
 
 def _tell(request: Request, event: TransactionEvent, taken: Taken) -> None:

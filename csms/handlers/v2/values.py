@@ -58,6 +58,8 @@ def id_token_info(
     return {
         "status": status,
         "cache_expiry_date_time": wire_time(until) if until is not None else None,
+        # C01.FR.20
+        "evse_id": list(info.evses) if info.evses is not None else None,
         # C09.FR.13
         "group_id_token": {"id_token": parent, "type": "Central"} if parent is not None else None,
     }

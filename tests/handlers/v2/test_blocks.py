@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from csms.events import business
 from csms.handlers.families import COMMAND_SETS
-from csms.ledger.reports import MOST_BYTES, MOST_REPORTS
+from csms.ledger.parts import MOST_BYTES, MOST_REPORTS
 from csms.ledger.state import Fact, Record
 from csms.ledger.streams import MOST_STREAMS
 from csms.ocppj.versions import V21, V201
@@ -173,14 +173,14 @@ def test_profiles_are_collected_by_their_request(version):
     assert [(item["profile"]["id"], item["evseId"], item["connectorId"]) for item in report["profiles"]] == [
         (1, 1, 1), (2, 2, 2), (3, 1, 1),
     ]  # fmt: skip
-    assert station.state.reports == {}
+    assert station.state.parts == {}
 
 
 def test_what_is_collected_is_bounded():
     station = Station(V21)
     for request_id in range(MOST_REPORTS + 5):
         station.ask("ReportChargingProfiles", profiles_part(1, tbc=True, request_id=request_id))
-    assert len(station.state.reports) == MOST_REPORTS
+    assert len(station.state.parts) == MOST_REPORTS
     large = {**MESSAGE, "message": {"format": "UTF8", "content": "w" * 1000}}
     part = {"requestId": 99, "messageInfo": [large] * 100, "tbc": True}
     for _ in range(MOST_BYTES // 100_000 + 3):

@@ -1,4 +1,4 @@
-"""Which local list and which tariffs a charge point has."""
+"""Which local list and which tariffs a charge point has; EVSEs of id tags."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ down_revision = "0003_evses"
 def upgrade() -> None:
     op.add_column("charge_points", sa.Column("local_list_version", sa.BigInteger()))
     op.add_column("charge_points", sa.Column("local_list_seen_at", UtcTime()))
+    op.add_column("id_tags", sa.Column("evses", sa.Text()))
     op.create_table(
         "station_tariffs",
         sa.Column("client_id", sa.String(255), primary_key=True),

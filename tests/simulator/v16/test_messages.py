@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ocpp.v16.enums import ChargePointStatus, ReadingContext, Reason
 
-from csms.simulator import messages
 from csms.simulator.curve import ChargingCurve
+from csms.simulator.v16 import messages
 
 TIME = "2026-06-01T12:00:00.000Z"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 
-from .fake_server import SCHEMAS
+from tests.simulator.fake_server import SCHEMAS
 
 WHOLE_DAY = {"speed": 1, "duration_s": 86_400, "interval_s": 3_600}
 CHARGE_POINTS_OWN = {

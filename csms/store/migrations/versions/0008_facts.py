@@ -5,8 +5,8 @@ from alembic import op
 
 from csms.store.columns import UtcTime, Utf8
 
-revision = "0005_facts"
-down_revision = "0004_authorization"
+revision = "0008_facts"
+down_revision = "0007"
 
 
 def upgrade() -> None:
