@@ -15,6 +15,8 @@ _HELP = {
     "calls": ("CALLs of charge points", "action"),
     "call_errors": ("CALLERRORs sent", "code"),
     "bad_frames": ("texts that were no valid frame", None),
+    "results_refused": ("answers of ours that a charge point could do nothing with (CALLRESULTERROR)", None),
+    "sends_dropped": ("SENDs that did not fit or came too fast, and were passed over", None),
     "deviations": ("messages that were accepted though they deviate from the specification", None),
     "authority_questions": ("questions about id tags to the external authority", "outcome"),
     "connections": ("sockets of charge points that were let in", None),

@@ -19,7 +19,7 @@ from csms.api.ports import Ledger, Provisioning
 from csms.api.problems import not_found, unprocessable
 from csms.api.routes import Answer, Asked, Body, Exchange, Route, Shown
 from csms.chargepoint.provisioning import UnknownTariff
-from csms.events.business import Number
+from csms.events.payload import Number
 from csms.ledger.numbers import number
 from csms.ledger.provisioning import Provision
 from csms.ledger.state import Connector, Registration

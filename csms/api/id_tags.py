@@ -18,7 +18,7 @@ from csms.api.parameters import ClientId, Listing, Time, known
 from csms.api.ports import Ledger, Result
 from csms.api.problems import Problem, not_found, unprocessable
 from csms.api.routes import CSV, MOST_CSV_BYTES, Answer, Asked, Body, Exchange, Route, Shown
-from csms.events.business import Number
+from csms.events.payload import Number
 from csms.ledger.authorization import BudgetPeriod, IdTag, fold
 from csms.ledger.id_tag_csv import TooLarge
 from csms.ledger.id_tags import BadTag

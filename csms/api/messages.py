@@ -19,7 +19,7 @@ from csms.api.routes import Answer, Exchange, Route, Shown
 from csms.store import listings
 from csms.store.messages import Message, list_messages
 
-_SUFFIX = {"CALL": "", "CALLRESULT": "Response", "CALLERROR": "Error"}
+_SUFFIX = {"CALL": "", "SEND": "", "CALLRESULT": "Response", "CALLERROR": "Error", "CALLRESULTERROR": "ResponseError"}
 
 
 class MessagesQuery(Listing, frozen=True):
@@ -31,7 +31,7 @@ class MessagesQuery(Listing, frozen=True):
 
 
 class ShownMessage(Shown, frozen=True):
-    """A message; `messageType` is the action, with `Response` or `Error` behind it. `size` is that of its frame in bytes."""
+    """A message; `messageType` is the action, with `Response`, `Error` or `ResponseError` behind it. `size` is that of its frame in bytes."""
 
     timestamp: datetime
     direction: str

@@ -14,7 +14,7 @@ from csms.api.parameters import Listing
 from csms.api.ports import Ledger, Provisioning
 from csms.api.problems import not_found, unprocessable
 from csms.api.routes import Answer, Asked, Body, Exchange, Route, Shown
-from csms.events.business import Number
+from csms.events.payload import Number
 from csms.ledger.cost import Tariff
 from csms.ledger.numbers import number
 from csms.store import listings

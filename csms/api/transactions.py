@@ -18,7 +18,8 @@ from csms.api.ports import Transactions as TransactionsPort
 from csms.api.problems import Problem, not_found
 from csms.api.routes import Answer, Exchange, Route, Shown
 from csms.chargepoint.transactions import TransactionEnded, UnknownTransaction
-from csms.events.business import Measurement, Number, Quality
+from csms.events.business import Measurement, Quality
+from csms.events.payload import Number
 from csms.ledger.clock import Instant
 from csms.ledger.metering import SignedSample, meter_value
 from csms.ledger.numbers import kilo, number

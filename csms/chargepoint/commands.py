@@ -30,6 +30,7 @@ from csms.chargepoint.shared import Shared
 from csms.events.redaction import holds_a_secret
 from csms.handlers.command_set import CommandSet, Learner
 from csms.handlers.tags import Tags
+from csms.ledger import chargepoints
 from csms.ledger.authorization import TagInfo
 from csms.ocppj import codec
 from csms.ocppj.frames import CallError
@@ -134,6 +135,8 @@ class Commands:
         left_s = (expires_at - self._shared.now()).total_seconds() if expires_at is not None else None
         if left_s is not None and left_s <= 0:
             raise Expired("the time to expire has passed: nothing was sent")
+        if session.state.registered == _PENDING:
+            await self._let_send(session, action, payload)
         frame = await session.call(action, payload, message_id, timeout_s, on_sent, left_s)
         if isinstance(frame, CallError):
             raise CallRefused(frame.code, frame.description, frame.details)
@@ -196,6 +199,12 @@ class Commands:
         if registered not in {_ACCEPTED, _PENDING}:
             raise NotConnected(f"the registration of {client_id} is {registered}: it must not be spoken to")
         return session
+
+    async def _let_send(self, session: Session, action: str, payload: Payload) -> None:
+        """Let a Pending charge point send what this command asks it for (OCPP 2.x B02.FR.02)."""
+        actions = self._command_sets[session.version].asks_for(action, payload)
+        if actions:
+            await session.decide(lambda state, _context: chargepoints.ask_for(state, actions))
 
     async def _last_version(self, client_id: str) -> Version:
         try:

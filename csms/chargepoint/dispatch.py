@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from csms.handlers.request import Refused, Reply, Request
 from csms.ledger.decision import Decision
 from csms.ocppj import frames
-from csms.ocppj.frames import Call, CallError, CallResult
+from csms.ocppj.frames import Call, CallError, CallResult, Send
 from csms.ocppj.schemas import BadPayload, Mode, Schemas
 from csms.ocppj.versions import Version
 from csms.store.errors import StoreUnavailable
@@ -30,10 +30,10 @@ from csms.store.errors import StoreUnavailable
 _log = Logger()
 Handler = Callable[..., Reply | Deferred[Reply]]
 _BOOT = "BootNotification"
-_WAITS_FOR_REGISTRATION = frozenset({"Authorize", "TransactionEvent"})
-"""What a Pending charge point may not do yet; StartTransaction is refused by its handler, which keeps what it said. The end
-of a transaction is always taken: its energy has flowed."""
-_ALWAYS_TAKEN = frozenset({_BOOT, "StopTransaction"})
+_WAITS_FOR_REGISTRATION = frozenset({"Authorize"})
+"""What a Pending charge point of 1.6 may not do yet; StartTransaction is refused by its handler, which keeps what it said."""
+_STOP = "StopTransaction"
+"""Always taken: its energy has flowed."""
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -51,6 +51,8 @@ class Dispatcher:
     version: Version
     schemas: Schemas
     _handlers: dict[str, Handler] = attrs.field(factory=dict)
+    _senders: dict[str, Handler] = attrs.field(factory=dict)
+    """The handlers of what comes as a SEND: there is no answer to it in the schemas (OCPP-J 2.1 §4.2.4)."""
     _takes_payload: set[str] = attrs.field(factory=set)
     """The actions whose handlers read the payload as it is on the wire."""
 
@@ -61,10 +63,11 @@ class Dispatcher:
         for handler in handlers:
             for action, route in create_route_map(handler).items():
                 if "_on_action" in route:
-                    dispatcher._handlers[str(action)] = found = _unwrapped(route["_on_action"], handler)
+                    known = dispatcher._handlers if dispatcher.schemas.has_response(action) else dispatcher._senders
+                    known[str(action)] = found = _unwrapped(route["_on_action"], handler)
                     if getattr(found, "takes_payload", False):
                         dispatcher._takes_payload.add(str(action))
-        dispatcher.schemas.compile_for(dispatcher._handlers)
+        dispatcher.schemas.compile_for([*dispatcher._handlers, *dispatcher._senders])
         return dispatcher
 
     def handles(self, action: str) -> bool:
@@ -77,7 +80,7 @@ class Dispatcher:
             action, schemas = call.action, self.schemas
             handler = self._handlers.get(action) or self._find(action)
             if request.state.registered != "Accepted":
-                _admit(action, request)
+                _admit(self.version, action, request)
             deviations = schemas.check_request(action, call.payload, mode)
             if deviations and mode != "off":
                 request.deviations.extend(deviations)
@@ -92,6 +95,32 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - a handler's fault must not end the connection
             return self._failed(Failure(), call)
 
+    def take(self, send: Send, request: Request, mode: Mode) -> Decision[Any] | None:
+        """Take a SEND, and return what is decided.
+
+        :raises BadPayload: it does not fit.
+        :raises OCPPError: it is nothing that is sent so, or may not come yet.
+        """
+        handler = self._senders.get(send.action)
+        if handler is None:
+            raise exceptions.NotImplementedError(f"{send.action[:50]} is not sent in OCPP {self.version.name}")
+        _admit(self.version, send.action, request)
+        deviations = self.schemas.check_request(send.action, send.payload, mode)
+        if mode != "off":
+            request.deviations.extend(deviations)
+        reply = handler(request, **self.schemas.keys.to_snake(self.schemas.with_texts(send.payload)))
+        if isinstance(reply, Deferred):
+            raise TypeError(f"the handler of {send.action} has to decide at once")
+        return reply.decision
+
+    def result_fault(self, action: str, result: CallResult) -> BadPayload | None:
+        """Return how the result of a CALL of ours breaks its schema, taken strictly."""
+        try:
+            self.schemas.check_response(action, result.payload, "strict")
+        except BadPayload as error:
+            return error
+        return None
+
     def response_deviations(self, action: str, frame: CallResult | CallError, mode: Mode) -> tuple[str, ...]:
         """Return how the answer to a CALL of ours deviates from its schema; it is taken as it is."""
         if mode == "off" or type(frame) is not CallResult:
@@ -102,6 +131,8 @@ class Dispatcher:
             return (error.description,)
 
     def _find(self, action: str) -> Handler:
+        if action in self._senders:
+            raise NotSupportedError(f"{action[:50]} comes as a SEND (message type {frames.SEND})")
         if action in self.schemas.actions:
             raise NotSupportedError(f"{action[:50]} is not supported from a charge point")
         raise exceptions.NotImplementedError(f"{action[:50]} is no action of OCPP {self.version.name}")
@@ -133,10 +164,14 @@ def _unwrapped(route: Callable[..., Any], handler: object) -> Handler:
     return route if function is None else MethodType(function, handler)
 
 
-def _admit(action: str, request: Request) -> None:
-    """Refuse what comes before the registration was accepted (OCPP-J 1.6 errata 3.10: SecurityError)."""
+def _admit(version: Version, action: str, request: Request) -> None:
+    """Refuse what comes before the registration was accepted (OCPP-J 1.6 errata 3.10, 2.x B02.FR.09, B03.FR.07)."""
     registration = request.registration
-    if registration == "Accepted" or action in _ALWAYS_TAKEN:
+    if registration == "Accepted" or action == _BOOT:
         return
-    if registration == "Rejected" or action in _WAITS_FOR_REGISTRATION:
+    if version.pending_speaks_when_asked:
+        is_refused = registration == "Rejected" or action not in request.state.asked_for
+    else:
+        is_refused = action != _STOP and (registration == "Rejected" or action in _WAITS_FOR_REGISTRATION)
+    if is_refused:
         raise SecurityError(f"the registration of this charge point is {registration}")

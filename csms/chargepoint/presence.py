@@ -163,6 +163,11 @@ class Presence:
             self._run_rules()
         return done
 
+    @property
+    def decisions_waiting(self) -> int:
+        """How many decisions of others wait for their turn."""
+        return len(self._rules) if self._rules else 0
+
     def _run_rules(self) -> None:
         """Decide what waits, up to the first that has to be committed."""
         while self._rules and not self._in_flight:

@@ -13,17 +13,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from csms.chargepoint.calls import Calls, OnSent
-from csms.chargepoint.dispatch import Dispatcher, Outcome
+from csms.chargepoint.dispatch import Outcome
 from csms.chargepoint.outcomes import NotConnected
-from csms.chargepoint.presence import Presence
 from csms.chargepoint.shared import Shared
 from csms.chargepoint.transport import CLOSE_BAD_UTF8, Transport
-from csms.events.protocol import ProtocolEvent
+from csms.chargepoint.unanswered import Unanswered
 from csms.handlers.request import Request
 from csms.ledger.state import ChargePointState
 from csms.ocppj import codec, frames
-from csms.ocppj.connection import Connection, Queued, Refused, Repeated, Reply
-from csms.ocppj.frames import Call, CallError, CallResult
+from csms.ocppj.connection import Connection, Queued, Refused, Repeated, Reply, ResultRefused
+from csms.ocppj.frames import Call, CallError, CallResult, Send
 from csms.ocppj.versions import Version
 from csms.store.errors import StoreUnavailable
 
@@ -45,7 +44,7 @@ class _Waiting(Struct, frozen=True, gc=False):
         self.session.committed(result, self)
 
 
-class Session(Presence):
+class Session(Unanswered):
     """A charge point on a socket; made by the registry, started by the socket when it is open."""
 
     __slots__ = ("_calls", "_early", "_following", "_going_on", "_held", "_rpc")
@@ -115,6 +114,10 @@ class Session(Presence):
             self._settle_call(event)
         elif type(event) is Refused:
             self._refuse(event)
+        elif type(event) is Send:
+            self._take(event)
+        elif type(event) is ResultRefused:
+            self._result_refused(event)
         elif type(event) is Queued and event.full and self._transport is not None:
             self._transport.hold("queue")
 
@@ -157,10 +160,6 @@ class Session(Presence):
             outcome.addCallbacks(self._decided, self._lost, callbackArgs=(call.action, call.message_id)).addErrback(
                 self._broken
             )
-
-    @property
-    def _dispatcher(self) -> Dispatcher:
-        return self._shared.dispatchers[self._rpc.version]
 
     def _decided(self, outcome: Outcome, action: str, message_id: str) -> None:
         decision = outcome.decision
@@ -269,21 +268,16 @@ class Session(Presence):
         if deviations:
             self._shared.counters.count("deviations")
         self._publish("in", event.action, frame.message_id, frame.raw, deviations)
+        if self._mode == "strict" and type(frame) is CallResult:
+            self._refuse_result(event.action, frame)
         if self._calls is not None:
             self._calls.settle(event)
 
-    # The protocol stream.
-
-    def _publish_in(self, call: Call, request: Request) -> None:
-        publish, deviations = self._shared.publish_protocol_event, request.deviations
-        if deviations:
-            self._shared.counters.count("deviations")
-        if publish is not None:
-            at = request.context.now
-            noted = tuple(deviations) if deviations else ()
-            publish(ProtocolEvent(at, self.client_id, "in", call.action, call.message_id, call.raw, noted))
-
-    def _publish(self, direction: str, action: str, message_id: str, frame: bytes, deviations: tuple[str, ...]) -> None:
-        publish = self._shared.publish_protocol_event
-        if publish is not None:
-            publish(ProtocolEvent(self._shared.now(), self.client_id, direction, action, message_id, frame, deviations))
+    def _refuse_result(self, action: str, result: CallResult) -> None:
+        """Tell a charge point that is held to the letter what is wrong with its answer, which is taken all the same."""
+        if frames.CALLRESULTERROR not in self.version.message_types:
+            return
+        fault = self._dispatcher.result_fault(action, result)
+        if fault is not None:
+            text = frames.encode_result_error(result.message_id, fault.code, fault.description)
+            self._send(text, action, result.message_id)

@@ -13,12 +13,11 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-Number = int | float
+from csms.events.notices import Notice
+from csms.events.payload import Number as Number  # noqa: PLC0414 - it is known from here, too
+from csms.events.payload import PayloadStruct as _Payload
+
 Quality = Literal["good", "estimated", "clock_suspect"]
-
-
-class _Payload(Struct, frozen=True, rename="camel", kw_only=True, gc=False):
-    pass
 
 
 class Started(_Payload, frozen=True):
@@ -310,6 +309,7 @@ Payload = (
     | ReportCompleted
     | FirmwareStatus
     | DiagnosticsStatus
+    | Notice
 )
 
 

@@ -12,6 +12,14 @@ from csms.events import topics
 from csms.events.redaction import frame_without_secrets, redacted
 from csms.ocppj import frames
 
+_SUFFIXES = {
+    frames.CALL: "",
+    frames.CALLRESULT: "Response",
+    frames.CALLERROR: "Error",
+    frames.CALLRESULTERROR: "ResponseError",
+    frames.SEND: "",
+}
+"""What a message type has behind its action, by the kind of frame."""
 _NO_ERROR = (Raw(b'""'), Raw(b'""'), Raw(b"{}"))
 _members = msgspec.json.Decoder(list[Raw])
 
@@ -42,7 +50,7 @@ class ProtocolBody(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class ErrorPayload(Struct, frozen=True, rename="camel"):
-    """The payload of a protocol event about a CALLERROR."""
+    """The payload of a protocol event about a CALLERROR or a CALLRESULTERROR."""
 
     error_code: Any
     error_description: Any
@@ -56,11 +64,10 @@ def publication(event: ProtocolEvent, gateway_id: str) -> tuple[str, bytes]:
     """Return topic and body of a protocol event."""
     action = event.action
     kind, _, payload = parts(frame_without_secrets(action, event.frame))
-    if kind == frames.CALL:
+    if kind in frames.MESSAGES:
         topic, message_type = topics.protocol_message(event.client_id, action), action
     else:
-        topic = topics.protocol_response(event.client_id, action)
-        message_type = f"{action}{'Response' if kind == frames.CALLRESULT else 'Error'}"
+        topic, message_type = topics.protocol_response(event.client_id, action), action + _SUFFIXES[kind]
     body = ProtocolBody(
         timestamp=event.timestamp,
         client_id=event.client_id,
@@ -75,10 +82,10 @@ def publication(event: ProtocolEvent, gateway_id: str) -> tuple[str, bytes]:
 
 
 def parts(frame: bytes | Raw) -> tuple[int, Raw, Raw]:
-    """Return a frame's kind, its message id, and its payload as it is on the wire; of a CALLERROR its three parts."""
+    """Return a frame's kind, its message id, and its payload as it is on the wire; of an error its three parts."""
     members = _members.decode(frame)
     kind, message_id = int(bytes(members[0])), members[1]
-    if kind == frames.CALL:
+    if kind in frames.MESSAGES:
         return kind, message_id, members[3]
     if kind == frames.CALLRESULT:
         return kind, message_id, members[2] if len(members) > 2 else Raw(b"{}")

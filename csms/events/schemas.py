@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, Struct
 
-from csms.events import business, protocol, topics
+from csms.events import business, notices, protocol, topics
 
 EVENTS: dict[str, type[Struct]] = {
     "started": business.Started,
@@ -33,6 +33,7 @@ EVENTS: dict[str, type[Struct]] = {
     "report_completed": business.ReportCompleted,
     "firmware_status": business.FirmwareStatus,
     "diagnostics_status": business.DiagnosticsStatus,
+    **notices.EVENT_TYPES,
 }
 """The payload of each event type. Security events are named by charge points: they share one schema."""
 
@@ -85,7 +86,8 @@ def _envelope(event_type: str | None, payload: type[Struct]) -> type[Struct]:
 def _schema(root: type[Struct], *on_topics: str) -> dict[str, Any]:
     _, components = msgspec.json.schema_components([root], ref_template="#/$defs/{name}")
     for name, component in components.items():
-        structure = root if name == root.__name__ else getattr(business, name, None) or getattr(protocol, name)
+        homes = (business, notices, protocol)
+        structure = root if name == root.__name__ else next(vars(home)[name] for home in homes if name in vars(home))
         _be_exact(component, structure)
     body = components.pop(root.__name__)
     description = f"{(root.__doc__ or '').strip()} Topic: {' and '.join(on_topics)}"

@@ -41,3 +41,5 @@ class CommandSet:
     learners: Mapping[str, Learner]
     not_while_pending: frozenset[str]
     """What must not be sent to a charge point whose registration is Pending."""
+    asks_for: Callable[[str, Payload], frozenset[str]] = lambda _action, _payload: frozenset()
+    """What a command lets a charge point send whose registration is Pending."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from csms.handlers.request import Request
 from csms.ledger import clock
@@ -15,6 +15,15 @@ def instant(request: Request, text: str | None) -> Instant:
     if at.suspect:
         request.deviations.append(f"timestamp: {str(text)[:40]!r} is not to be believed, the time of arrival stands in")
     return at
+
+
+def own_time(text: str, now: datetime) -> datetime:
+    """Read a time of an operator's; what is none was over when it was sent."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return now
 
 
 def wire_time(at: datetime) -> str:

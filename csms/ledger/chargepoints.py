@@ -69,7 +69,8 @@ def boot(
         booted_at=context.now,
         booted_as=state.charge_point.registration,
     )
-    draft = Draft(replace(state, charge_point=charge_point, registered=charge_point.registration), context)
+    after = replace(state, charge_point=charge_point, registered=charge_point.registration, asked_for=frozenset())
+    draft = Draft(after, context)
     draft.change(charge_point)
     draft.emit(
         "booted",
@@ -82,6 +83,11 @@ def boot(
         ),
     )
     return draft.decide(charge_point.registration)
+
+
+def ask_for(state: ChargePointState, actions: frozenset[str]) -> Decision[None]:
+    """A charge point that is not registered is asked for messages: until it boots again they are taken (2.x B02.FR.02)."""
+    return Decision(None, replace(state, asked_for=state.asked_for | actions))
 
 
 def keep(state: ChargePointState, context: Context, *, kind: str, body: object) -> Decision[None]:

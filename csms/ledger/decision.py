@@ -23,6 +23,7 @@ from csms.ledger.state import (
     Connector,
     EventProgress,
     EvseConnector,
+    Fact,
     MeterProgress,
     Provisioned,
     Reading,
@@ -44,6 +45,7 @@ Change = (
     | Record
     | Reservation
     | ConfigurationKey
+    | Fact
     | Variable
     | VariableValue
     | Monitor

@@ -13,11 +13,14 @@ from msgspec.structs import replace
 
 from csms.events.business import ReservationChanged
 from csms.ledger.authorization import TagStatus
+from csms.ledger.chargepoints import record
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, Reservation, ReservationStatus
 
 ANY_CONNECTOR = 0
 STATION = 0
+LARGEST_ID = 2**63 - 1
+"""Of reservations and connectors: one that is larger is an operator's slip, and no row holds it."""
 ENDS_RESERVATIONS = frozenset({"Faulted", "Unavailable"})
 """A connector's reservation ends when its status becomes one of these (OCPP 1.6 §5.13)."""
 
@@ -34,18 +37,45 @@ def reserve(
     answer: str,
     id_tag_status: TagStatus | None = None,
 ) -> Decision[None]:
+    """Take a charge point's answer to a reservation; see `reserve_in`."""
+    draft = Draft(state, context)
+    reserve_in(
+        draft,
+        context,
+        reservation_id=reservation_id,
+        connector_id=connector_id,
+        id_tag=id_tag,
+        parent_id_tag=parent_id_tag,
+        expiry_date=expiry_date,
+        answer=answer,
+        id_tag_status=id_tag_status,
+    )
+    return draft.decide(None)
+
+
+def reserve_in(
+    draft: Draft,
+    context: Context,
+    *,
+    reservation_id: int,
+    connector_id: int,
+    id_tag: str,
+    parent_id_tag: str | None,
+    expiry_date: datetime,
+    answer: str,
+    id_tag_status: TagStatus | None = None,
+) -> None:
     """Take a charge point's answer to a reservation; of an id that is active already the new one takes the place.
 
     One that is refused takes no place: the charge point keeps the earlier one. ``id_tag_status`` is how its tag was judged
     when it was sent, by the rule of `csms.ledger.authorization`: kept and told of, and no reason to refuse.
     """
-    before = state.reservations.get(reservation_id)
+    before = draft.state.reservations.get(reservation_id)
     accepted = answer == "Accepted"
     if not accepted and before is not None:
-        return Decision(None, state)
-    draft = Draft(state, context)
+        return
     reservation = Reservation(
-        client_id=state.charge_point.client_id,
+        client_id=draft.state.charge_point.client_id,
         reservation_id=reservation_id,
         connector_id=connector_id,
         id_tag=id_tag,
@@ -57,7 +87,6 @@ def reserve(
         changed_at=context.now,
     )
     _put(draft, reservation, before, reason=None if accepted else answer)
-    return draft.decide(None)
 
 
 def cancel(state: ChargePointState, context: Context, *, reservation_id: int) -> Decision[None]:
@@ -67,6 +96,21 @@ def cancel(state: ChargePointState, context: Context, *, reservation_id: int) ->
         return Decision(None, state)
     draft = Draft(state, context)
     _end(draft, context, reservation, "CANCELLED")
+    return draft.decide(None)
+
+
+def update(
+    state: ChargePointState, context: Context, *, reservation_id: int, word: str, body: object
+) -> Decision[None]:
+    """Take a station's word that a reservation has ended by itself (OCPP 2.x H04, H05)."""
+    draft = Draft(state, context)
+    draft.change(record(state, context, "ReservationStatusUpdate", body))
+    reservation = state.reservations.get(reservation_id)
+    if reservation is not None:
+        if word == "Expired":
+            _end(draft, context, reservation, "EXPIRED")
+        else:
+            _end(draft, context, reservation, "CANCELLED", reason=word)
     return draft.decide(None)
 
 

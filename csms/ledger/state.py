@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -262,6 +262,24 @@ class Record(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Fact(Struct, frozen=True, kw_only=True):
+    """Something known of a charge point by its kind and a key within that: ``value`` is JSON."""
+
+    client_id: str
+    kind: str
+    key: str
+    value: bytes
+    changed_at: datetime
+
+
+class Parts(Struct, frozen=True, gc=False):
+    """What has come of a report that comes in parts; ``size`` is that of their JSON in bytes."""
+
+    items: tuple[Any, ...]
+    size: int
+    is_complete: bool
+
+
 class Finished(Struct, frozen=True, gc=False):
     """The last transaction that ended on a connector: closing meter values still belong to it."""
 
@@ -304,6 +322,12 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Whether the operator wanted a configuration of it when this state was read."""
     has_queued: bool = False
     """Whether commands waited for it when it connected."""
+    asked_for: frozenset[str] = frozenset()
+    """What it may send though its registration is not Accepted, because it was asked for it since it booted (2.x B02.FR.02)."""
+    parts: dict[tuple[str, int], Parts] = {}
+    """Of reports whose last part has not come, by action and request id; as far as they came on this connection."""
+    streams: dict[int, int] = {}
+    """Of the periodic event streams that are open (2.1): the id of the monitor whose values they bring, by their own."""
     reports: dict[int, Report] = {}
     """Those of the device model that were asked for, or came, on this connection; the latest few."""
     refused_starts: tuple[tuple[int, str, str, Decimal], ...] = ()

@@ -1,7 +1,8 @@
 """The RPC state of one WebSocket (OCPP-J 1.6 §4.1), without I/O: bytes in, an event and bytes to send out.
 
 One CALL at a time in each direction. A charge point that pipelines its CALLs gets them answered one after the other, in
-order. A CALL that comes again on the same socket (same id, action and payload) is given its first answer again.
+order. A CALL that comes again on the same socket (same id, action and payload) is given its first answer again. A SEND
+(OCPP-J 2.1 §4.2.4) may come at any time, and changes nothing here: it is never answered.
 Everything that affects this state lives in this file.
 """
 
@@ -13,7 +14,7 @@ from typing import Final
 import msgspec
 
 from csms.ocppj import frames
-from csms.ocppj.frames import Call, CallError, CallResult
+from csms.ocppj.frames import Call, CallError, CallResult, CallResultError, Send
 from csms.ocppj.versions import Version
 
 REMEMBERED_ANSWERS: Final = 4
@@ -36,6 +37,13 @@ class Repeated(msgspec.Struct, frozen=True, gc=False):
     text: bytes
 
 
+class ResultRefused(msgspec.Struct, frozen=True, gc=False):
+    """The charge point could do nothing with an answer of ours (OCPP-J 2.1 §4.2.3)."""
+
+    action: str
+    frame: CallResultError
+
+
 class Refused(msgspec.Struct, frozen=True, gc=False):
     """Something that is no valid frame. ``text`` is the CALLERROR to send, None where the standard wants silence."""
 
@@ -49,7 +57,7 @@ class Queued(msgspec.Struct, frozen=True, gc=False):
     full: bool
 
 
-Event = Call | Repeated | Reply | Refused | Queued
+Event = Call | Repeated | Reply | ResultRefused | Refused | Queued | Send
 QUEUED = Queued(full=False)
 QUEUED_FULL = Queued(full=True)
 
@@ -73,7 +81,7 @@ class Connection:
     >>> connection.answer(frames.encode_result("1", {}))
     """
 
-    __slots__ = ("_answers", "_current", "_outgoing", "_outstanding", "_waiting", "version")
+    __slots__ = ("_answered", "_answers", "_current", "_outgoing", "_outstanding", "_waiting", "version")
 
     def __init__(self, version: Version) -> None:
         self.version = version
@@ -81,6 +89,8 @@ class Connection:
         """Message id and digest of the CALL in hand."""
         self._waiting: deque[Call] | None = None
         self._answers: tuple[tuple[str, int, bytes], ...] = ()
+        self._answered: dict[str, str] | None = {} if frames.CALLRESULTERROR in version.message_types else None
+        """The actions of those answers by their message ids, where the version lets a result be refused."""
         self._outstanding: _Outgoing | None = None
         self._outgoing: deque[_Outgoing] | None = None
 
@@ -102,6 +112,10 @@ class Connection:
             if self._current is not None or self._waiting:
                 return self._wait(frame)
             return self._begin(frame)
+        if type(frame) is Send:
+            return frame
+        if type(frame) is CallResultError:
+            return self._result_refused(frame)
         return self._settle(frame)  # type: ignore[arg-type]
 
     def answer(self, text: bytes) -> Call | Repeated | None:
@@ -138,7 +152,22 @@ class Connection:
             if message_id == call.message_id and seen == digest:
                 return Repeated(call, text)
         self._current = (call.message_id, digest)
+        if self._answered is not None:
+            self._remember_action(self._answered, call)
         return call
+
+    @staticmethod
+    def _remember_action(answered: dict[str, str], call: Call) -> None:
+        answered.pop(call.message_id, None)
+        while len(answered) >= REMEMBERED_ANSWERS:
+            del answered[next(iter(answered))]
+        answered[call.message_id] = call.action
+
+    def _result_refused(self, frame: CallResultError) -> ResultRefused | Refused:
+        action = (self._answered or {}).get(frame.message_id)
+        if action is None:
+            return Refused(None, f"a CALLRESULTERROR for no answer of ours: {frame.message_id!r}")
+        return ResultRefused(action, frame)
 
     def _wait(self, call: Call) -> Queued | Refused:
         if self._waiting is None:

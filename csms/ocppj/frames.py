@@ -1,4 +1,4 @@
-"""The frames of OCPP-J (1.6 §4.2): CALL, CALLRESULT, CALLERROR as values and as text."""
+"""The frames of OCPP-J as values and as text: CALL, CALLRESULT, CALLERROR (1.6 §4.2), CALLRESULTERROR, SEND (2.1 §4.2)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from csms.ocppj.versions import Version
 CALL: Final = 2
 CALLRESULT: Final = 3
 CALLERROR: Final = 4
+CALLRESULTERROR: Final = 5
+SEND: Final = 6
+MESSAGES: Final = frozenset({CALL, SEND})
+"""The kinds of frames that name an action; the others answer one."""
 
 ERROR: Final = b"[4,"
 """How a CALLERROR of ours begins."""
@@ -48,7 +52,26 @@ class CallError(msgspec.Struct, frozen=True, gc=False):
     raw: bytes
 
 
-Frame = Call | CallResult | CallError
+class CallResultError(msgspec.Struct, frozen=True, gc=False):
+    """The refusal of a CALLRESULT (OCPP-J 2.1 §4.2.3). ``raw`` is the frame as it was on the wire."""
+
+    message_id: str
+    code: str
+    description: str
+    details: dict[str, Any]
+    raw: bytes
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """A message that is never answered (OCPP-J 2.1 §4.2.4). ``raw`` is the frame as it was on the wire."""
+
+    message_id: str
+    action: str
+    payload: dict[str, Any]
+    raw: bytes
+
+
+Frame = Call | CallResult | CallError | CallResultError | Send
 
 
 class BadFrame(ValueError):
@@ -65,7 +88,7 @@ class BadFrame(ValueError):
 
 
 def decode(data: bytes, version: Version) -> Frame:
-    """Read one frame (OCPP-J 1.6 §4.2).
+    """Read one frame (OCPP-J 1.6 §4.2, 2.1 §4.2).
 
     :raises codec.BadUtf8: the bytes are not UTF-8.
     :raises BadFrame: anything else that is no frame.
@@ -79,9 +102,10 @@ def decode(data: bytes, version: Version) -> Frame:
     if type(frame) is not list or not frame:
         raise BadFrame(NO_MESSAGE_ID, version.rpc_framework_error, "not an array [MessageTypeId, MessageId, ...]")
     kind, message_id = frame[0], frame[1] if len(frame) > 1 else None
-    if type(kind) is not int or kind not in (CALL, CALLRESULT, CALLERROR):
+    if type(kind) is not int or kind not in version.message_types:
         code = "MessageTypeNotSupported" if version.unknown_message_type_is_answered else None
-        raise BadFrame(_echo(message_id), code, f"unknown message type {str(kind)[:20]}: allowed are 2, 3, 4")
+        allowed = ", ".join(map(str, sorted(version.message_types)))
+        raise BadFrame(_echo(message_id), code, f"unknown message type {str(kind)[:20]}: allowed are {allowed}")
     if type(message_id) is not str or not message_id:
         raise BadFrame(NO_MESSAGE_ID, _code(kind, version.rpc_framework_error), "the message id is no string or empty")
     if len(message_id) > version.max_message_id:
@@ -102,8 +126,12 @@ def decode(data: bytes, version: Version) -> Frame:
         if type(payload) is not dict or len(frame) > 3:
             raise BadFrame(message_id, None, "a CALLRESULT is [3, MessageId, Payload]")
         return CallResult(message_id, payload, data)
+    if kind == SEND:
+        if len(frame) != 4 or type(frame[2]) is not str or type(frame[3]) is not dict:
+            raise BadFrame(message_id, None, "a SEND is [6, MessageId, Action, Payload]")
+        return Send(message_id, frame[2], frame[3], data)
     code, description, details = (*frame[2:], "", "", {})[:3] if len(frame) < 5 else frame[2:5]
-    return CallError(
+    return (CallError if kind == CALLERROR else CallResultError)(
         message_id,
         code if type(code) is str and code else "GenericError",
         description if type(description) is str else "",
@@ -136,3 +164,8 @@ def encode_result(message_id: str, payload: object) -> bytes:
 def encode_error(message_id: str, code: str, description: str, details: dict[str, Any] | None = None) -> bytes:
     """Encode a CALLERROR; the description is cut to 255 characters (OCPP-J 1.6 §4.2.3)."""
     return codec.dump([CALLERROR, message_id, code, description[:255], details or {}])
+
+
+def encode_result_error(message_id: str, code: str, description: str) -> bytes:
+    """Encode a CALLRESULTERROR; the description is cut to 255 characters (OCPP-J 2.1 §4.2.3)."""
+    return codec.dump([CALLRESULTERROR, message_id, code, description[:255], {}])

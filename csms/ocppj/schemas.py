@@ -58,6 +58,10 @@ class Schemas:
         for action in actions:
             self._compile(action)
 
+    def has_response(self, action: str) -> bool:
+        """Tell whether the specification has an answer to an action; what has none is sent without waiting for one."""
+        return action + _RESPONSE in self._texts
+
     def check_request(self, action: str, payload: dict[str, Any], mode: Mode) -> tuple[str, ...]:
         """Return the deviations of a request, none for nearly all: ``path: keyword of the schema: what is wrong``.
 

@@ -21,6 +21,10 @@ class Version:
     occurrence_violation: str
     rpc_framework_error: str
     unknown_message_type_is_answered: bool
+    message_types: frozenset[int] = frozenset({2, 3, 4})
+    """The types of frames that there are: a CALLRESULTERROR (5) and a SEND (6) came with 2.1 (OCPP-J 2.1 §4.1.3)."""
+    pending_speaks_when_asked: bool = True
+    """Whether a charge point whose registration is not Accepted is refused all that it was not asked for (2.x B02.FR.09)."""
     max_message_id: int = 36
 
 
@@ -32,6 +36,7 @@ V16 = Version(
     occurrence_violation="OccurenceConstraintViolation",
     rpc_framework_error="FormationViolation",
     unknown_message_type_is_answered=False,
+    pending_speaks_when_asked=False,
 )
 
 V201 = Version(
@@ -52,6 +57,7 @@ V21 = Version(
     occurrence_violation="OccurrenceConstraintViolation",
     rpc_framework_error="RpcFrameworkError",
     unknown_message_type_is_answered=True,
+    message_types=frozenset({2, 3, 4, 5, 6}),
 )
 
 SUPPORTED: tuple[Version, ...] = (V21, V201, V16)

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from csms.ocppj import codec, frames
-from csms.ocppj.connection import Connection, Queued, Refused, Repeated, Reply, TooManyCalls
+from csms.ocppj.connection import Connection, Refused, Repeated, Reply, TooManyCalls
 from csms.ocppj.frames import Call, CallError
 from csms.ocppj.schemas import BadPayload, Schemas
 from csms.ocppj.versions import Version
@@ -146,7 +146,7 @@ class Rpc:
             self._log.warn("a frame of the server was refused: {reason}", reason=event.reason)
             if event.text is not None:
                 self._send(event.text)
-        elif not isinstance(event, Queued):
+        elif isinstance(event, Call | Repeated):
             self._answer(event)
 
     def disconnected(self, reason: str) -> None:

@@ -31,7 +31,13 @@ _COMPRESSED_FROM = 2048
 _LEVEL, _WINDOW_BITS, _MEMORY = 1, 14, 7
 """For texts as short as these: with zlib's larger defaults every call would have the system find it fresh memory."""
 _FEW, _MANY = 4, 64
-_KINDS = {frames.CALL: "CALL", frames.CALLRESULT: "CALLRESULT", frames.CALLERROR: "CALLERROR"}
+_KINDS = {
+    frames.CALL: "CALL",
+    frames.CALLRESULT: "CALLRESULT",
+    frames.CALLERROR: "CALLERROR",
+    frames.CALLRESULTERROR: "CALLRESULTERROR",
+    frames.SEND: "SEND",
+}
 
 
 class Segment(Struct, frozen=True, gc=False):
@@ -127,7 +133,7 @@ def _without_payload(
     at: datetime, direction: str, action: str, frame: Raw, deviations: tuple[str, ...] = (), size: int | None = None
 ) -> tuple[Any, ...]:
     kind, message_id, _ = parts(frame)
-    head: list[Any] = [kind, message_id, action, None] if kind == frames.CALL else [kind, message_id, None]
+    head: list[Any] = [kind, message_id, action, None] if kind in frames.MESSAGES else [kind, message_id, None]
     return at, direction, action, Raw(_encode(head)), deviations, len(bytes(frame)) if size is None else size
 
 

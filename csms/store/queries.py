@@ -31,7 +31,10 @@ from csms.ledger.state import (
     Reservation,
     Transaction,
 )
+from csms.ledger.streams import STREAMS
 from csms.ledger.transactions import StartRequest
+from csms.ocppj.versions import V21
+from csms.store.facts import fact
 from csms.store.progress import IS_RUNNING, TRANSACTIONS
 from csms.store.snapshot import snapshot
 from csms.store.tables import (
@@ -148,7 +151,13 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
         registers=_NONE,
         reports=_NONE,
         tariff=tariff(connection, charge_point.tariff_id) if charge_point.tariff_id is not None else None,
+        streams=_streams(connection, client_id) if charge_point.version == V21.name else _NONE,
     )
+
+
+def _streams(connection: Connection, client_id: str) -> dict[int, int]:
+    known = fact(connection, client_id, STREAMS, "") or {}
+    return {int(stream_id): monitor_id for stream_id, monitor_id in known.items()}
 
 
 def tariff(connection: Connection, tariff_id: str) -> Tariff | None:

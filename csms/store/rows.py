@@ -22,6 +22,7 @@ from csms.ledger.state import (
     Connector,
     EventProgress,
     EvseConnector,
+    Fact,
     MeterProgress,
     Provisioned,
     Reading,
@@ -164,6 +165,7 @@ class Statements:
             Record: bulk_insert(tables.records, Record),
             Reservation: bulk_upsert(tables.reservations, Reservation),
             ConfigurationKey: bulk_upsert(tables.configuration, ConfigurationKey),
+            Fact: bulk_upsert(tables.facts, Fact),
             Variable: bulk_upsert(tables.variables, Variable),
             VariableValue: bulk_upsert(tables.variables, VariableValue),
             Monitor: bulk_upsert(tables.monitors, Monitor),
@@ -217,6 +219,8 @@ def _key(change: Change) -> object:
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey | ConfigurationResult):
         return change.client_id, change.key
+    if isinstance(change, Fact):
+        return change.client_id, change.kind, change.key
     if isinstance(change, Reading | Record):
         return id(change)  # the most of all
     if isinstance(change, VariableValue):

@@ -335,6 +335,17 @@ deviations = Table(
     Column("example", Text, nullable=False),
 )
 
+facts = Table(
+    "facts",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("kind", String(100), primary_key=True),
+    Column("key", String(100), primary_key=True),
+    Column("value", Utf8, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+)
+"""What is known of a charge point that no rule but the one of its kind needs (`csms.ledger.facts`)."""
+
 messages = Table(
     "messages",
     metadata,

@@ -17,11 +17,10 @@ from csms.handlers import families
 from csms.handlers.families import COMMAND_SETS
 from csms.handlers.request import Policy
 from csms.handlers.tags import Tags
-from csms.handlers.v16.commands import COMMANDS
 from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.frames import Call
-from csms.ocppj.versions import V16, V201
+from csms.ocppj.versions import V16, V21, V201
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.station import Station
 from csms.simulator.v16 import commands as answers
@@ -113,6 +112,7 @@ class Control:
     published: list = field(factory=list)
     results: list = field(factory=list)
     authority: object = None
+    members: dict = field(factory=dict)
 
     def __attrs_post_init__(self):
         self.ledger = self.ledger or FakeLedger(self.clock.callLater)
@@ -122,8 +122,12 @@ class Control:
             publish_protocol_event=self.published.append,
             dispatchers={
                 V16: dispatcher_of(self.ledger, authority=self.authority),
-                V201: Dispatcher.of(V201, families.handlers(V201, self.ledger, Policy())),
+                **{
+                    version: Dispatcher.of(version, families.handlers(version, self.ledger, Policy()))
+                    for version in (V201, V21)
+                },
             },
+            **self.members,
         )
         self.restart()
 
@@ -137,7 +141,7 @@ class Control:
         self.operations = Operations.of(
             self.shared,
             self.registry,
-            {V16: COMMANDS, V201: COMMAND_SETS[V201]},
+            COMMAND_SETS,
             lambda: f"m{next(ids)}",
             Tariff(),
             tags,

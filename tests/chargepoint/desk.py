@@ -7,7 +7,7 @@ from attrs import define, field
 from twisted.internet.task import Clock
 
 from csms.chargepoint.session import Session
-from csms.ocppj.versions import V16
+from csms.ocppj.versions import V16, Version
 from tests.fakes import FakeLedger, FakeTransport, shared_of, state_of
 
 STATUS = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
@@ -32,12 +32,13 @@ class Desk:
     published: list = field(factory=list)
     transport: FakeTransport = field(factory=FakeTransport)
     members: dict = field(factory=dict)
+    version: Version = V16
     shared: object = None
     session: Session = None
 
     def __attrs_post_init__(self):
         self.shared = shared_of(self.ledger, self.clock, publish_protocol_event=self.published.append, **self.members)
-        self.session = Session(self.shared, "CP1", V16, state_of())
+        self.session = Session(self.shared, "CP1", self.version, state_of())
 
     def open(self):
         """Open the socket and commit that."""

@@ -13,15 +13,22 @@ class CallError(Exception):
     """The daemon answered CALLERROR; the arguments are its code and description."""
 
 
-class Charger:
-    """An OCPP 1.6 charge point. ``call`` sends a CALL and returns the payload of its answer."""
+BOOT_16 = {"chargePointVendor": "ACME", "chargePointModel": "One", "firmwareVersion": "1.2"}
+BOOT_2X = {
+    "reason": "PowerUp",
+    "chargingStation": {"vendorName": "ACME", "model": "One", "firmwareVersion": "1.2"},
+}
 
-    def __init__(self, url: str, client_id: str, *, boot: bool = True, **options: object) -> None:
+
+class Charger:
+    """A charge point, of OCPP 1.6 where nothing else is said. ``call`` sends a CALL and returns the payload of its answer."""
+
+    def __init__(self, url: str, client_id: str, *, boot: bool = True, version: str = "1.6", **options: object) -> None:
         self.client_id = client_id
-        self.socket: ClientConnection = connect(url + client_id, subprotocols=["ocpp1.6"], **options)
+        self.socket: ClientConnection = connect(url + client_id, subprotocols=[f"ocpp{version}"], **options)
         self._numbers = itertools.count(1)
         if boot:
-            self.call("BootNotification", chargePointVendor="ACME", chargePointModel="One", firmwareVersion="1.2")
+            self.call("BootNotification", **(BOOT_16 if version == "1.6" else BOOT_2X))
 
     def call(self, action: str, message_id: str | None = None, **payload: object) -> dict:
         message_id = message_id or f"{self.client_id}-{next(self._numbers)}"

@@ -19,8 +19,9 @@ Reaction = Callable[["Commanded", list], None]
 class Commanded:
     """Comes, boots, and has its ``reaction`` for each CALL; ``calls`` are those that it got, as they were on the wire."""
 
-    def __init__(self, url: str, client_id: str) -> None:
+    def __init__(self, url: str, client_id: str, version: str = "1.6") -> None:
         self._url = url
+        self._version = version
         self.client_id = client_id
         self.reaction: Reaction = says({})
         self.calls: list[str] = []
@@ -30,7 +31,7 @@ class Commanded:
 
     def come(self) -> None:
         """Open a socket and boot, whatever became of the one before."""
-        self._charger = Charger(self._url, self.client_id)
+        self._charger = Charger(self._url, self.client_id, version=self._version)
         thread = threading.Thread(target=self._listen, args=(self._charger,), daemon=True)
         self._threads.append(thread)
         thread.start()

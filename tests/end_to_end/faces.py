@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pytest
 from attrs import frozen
 
 from csms.cli.main import main
@@ -18,6 +20,7 @@ from tests.cli.command import csms
 from tests.end_to_end.backend import Backend
 from tests.end_to_end.commanded import Commanded, Reaction
 from tests.end_to_end.daemon import Daemon, ask, wait_held
+from tests.mosquitto import Mosquitto
 
 
 @frozen
@@ -111,10 +114,10 @@ def by_process(daemon: Daemon, folder: Path) -> Send:
 class Faces:
     """Each face with a charge point of its own; all do the same at the same time."""
 
-    def __init__(self, daemon: Daemon, sends: dict[str, Send]) -> None:
+    def __init__(self, daemon: Daemon, sends: dict[str, Send], version: str = "1.6") -> None:
         self.daemon = daemon
         self._sends = sends
-        self.stations = {face: Commanded(daemon.url, f"CP-{face}") for face in sends}
+        self.stations = {face: Commanded(daemon.url, f"CP-{version}-{face}", version) for face in sends}
         self._pool = ThreadPoolExecutor(len(sends))
         wait_held(daemon, len(sends))
 
@@ -157,3 +160,22 @@ class Faces:
         self._pool.shutdown()
         for station in self.stations.values():
             station.close()
+
+
+@contextmanager
+def commanding(folder: Path, version: str = "1.6") -> Iterator[Faces]:
+    """A daemon with a broker, and all faces with their charge points."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Mosquitto(folder / "mosquitto") as broker,
+        Backend(broker.port) as backend,
+    ):
+        for name in os.environ:
+            if name.startswith("CSMS_"):
+                patch.delenv(name)
+        settings = {"MQTT_ENABLED": "true", "MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(broker.port)}
+        with Daemon(folder / "daemon", **settings) as daemon:
+            sends = {"http": over_http(daemon), "mqtt": over_mqtt(backend), "cli": by_command_line(daemon)}
+            faces = Faces(daemon, sends, version)
+            yield faces
+            faces.close()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.command_table import ACCEPTED, every_action
-from tests.end_to_end.backend import Backend
 from tests.end_to_end.commanded import (
     keeps_silent,
     loses_its_socket,
@@ -18,9 +16,7 @@ from tests.end_to_end.commanded import (
     starts_again,
     starts_again_unnoticed,
 )
-from tests.end_to_end.daemon import Daemon
-from tests.end_to_end.faces import Faces, Outcome, by_command_line, by_process, over_http, over_mqtt
-from tests.mosquitto import Mosquitto
+from tests.end_to_end.faces import Faces, Outcome, by_process, commanding
 
 HARD = {"type": "Hard"}
 LOST = Outcome("ConnectionLost")
@@ -28,21 +24,8 @@ LOST = Outcome("ConnectionLost")
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faces]:
-    folder = tmp_path_factory.mktemp("commands")
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        Mosquitto(folder / "mosquitto") as broker,
-        Backend(broker.port) as backend,
-    ):
-        for name in os.environ:
-            if name.startswith("CSMS_"):
-                patch.delenv(name)
-        settings = {"MQTT_ENABLED": "true", "MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(broker.port)}
-        with Daemon(folder / "daemon", **settings) as daemon:
-            sends = {"http": over_http(daemon), "mqtt": over_mqtt(backend), "cli": by_command_line(daemon)}
-            faces = Faces(daemon, sends)
-            yield faces
-            faces.close()
+    with commanding(tmp_path_factory.mktemp("commands")) as faces:
+        yield faces
 
 
 @every_action

@@ -91,3 +91,32 @@ def test_every_action_to_the_ocpp_rpc_client_in_strict_mode(program, daemon, tmp
     assert log.read_text() == ""
     # Nor did it show anything that deviates from ours.
     assert ask(daemon, "GET", f"/api/v1/chargepoints/{CLIENT_ID}/quirks")[1]["items"] == []
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_a_session_of_the_ocpp_rpc_client_of_2x(program, daemon, tmp_path, version):
+    """In strict mode for 2.0.1; the client has no schemas of 2.1 that it finds."""
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps({"Reset": [{"status": "Accepted"}, None]}))
+    log = tmp_path / "charge_point.log"
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            [*program, daemon.url.rstrip("/"), CLIENT_ID, str(answers), version],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as charge_point,
+    ):
+        try:
+            assert charge_point.stdout.readline() == b"READY\n", log.read_text()
+            path = f"/api/v1/chargepoints/{CLIENT_ID}/commands/Reset"
+            assert ask(daemon, "POST", path, {"type": "OnIdle"})[1]["response"] == {"status": "Accepted"}
+            status, body = ask(daemon, "POST", path, {"type": "OnIdle"})
+            assert (status, body["errorCode"]) == (502, "SecurityError")
+            charge_point.stdin.close()
+            assert charge_point.wait(10) == 0
+        finally:
+            charge_point.kill()
+    assert log.read_text() == ""
+    assert ask(daemon, "GET", f"/api/v1/chargepoints/{CLIENT_ID}/quirks")[1]["items"] == []

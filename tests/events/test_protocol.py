@@ -49,6 +49,21 @@ def test_a_result_is_published_as_response() -> None:
     assert event["payload"] == {"currentTime": "x"}
 
 
+def test_a_send_is_published_as_a_message() -> None:
+    topic, body = publish(b'[6,"17","NotifyPeriodicEventStream",{"id":1}]', "NotifyPeriodicEventStream")
+    assert topic == "ocpp/messages/CP%201/NotifyPeriodicEventStream"
+    event = json.loads(body)
+    assert (event["messageType"], event["payload"]) == ("NotifyPeriodicEventStream", {"id": 1})
+
+
+def test_the_refusal_of_a_response_is_published_beside_the_response() -> None:
+    topic, body = publish(b'[5,"17","FormatViolation","no",{}]')
+    assert topic == "ocpp/responses/CP%201/Heartbeat"
+    event = json.loads(body)
+    assert event["messageType"] == "HeartbeatResponseError"
+    assert event["payload"] == {"errorCode": "FormatViolation", "errorDescription": "no", "errorDetails": {}}
+
+
 @pytest.mark.parametrize(
     ("frame", "payload"),
     [

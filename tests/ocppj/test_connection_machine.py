@@ -9,11 +9,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from csms.ocppj import codec, frames
 from csms.ocppj import connection as rpc
-from csms.ocppj import frames
-from csms.ocppj.connection import MAX_WAITING, Connection, Event, Queued, Refused, Repeated, Reply, TooManyCalls
-from csms.ocppj.frames import Call
-from csms.ocppj.versions import V16
+from csms.ocppj.connection import (
+    MAX_WAITING,
+    Connection,
+    Event,
+    Queued,
+    Refused,
+    Repeated,
+    Reply,
+    ResultRefused,
+    TooManyCalls,
+)
+from csms.ocppj.frames import Call, Send
+from csms.ocppj.versions import V16, V21
 
 IDS = st.sampled_from(["a", "b", "c"])
 PAYLOADS = st.sampled_from([{}, {"x": 1}])
@@ -23,13 +33,16 @@ OURS = st.integers(min_value=0, max_value=5)
 class Conversation(RuleBasedStateMachine):
     """The model: what was received in order, what was answered, and the queue of our own CALLs."""
 
+    version = V16
+
     def __init__(self) -> None:
         super().__init__()
-        self.connection = Connection(V16)
+        self.connection = Connection(self.version)
         self.in_hand: bytes | None = None
         self.waiting: deque[bytes] = deque()
         self.answers: deque[tuple[bytes, bytes]] = deque(maxlen=rpc.REMEMBERED_ANSWERS)
         self.answered = 0
+        self.begun: list[str] = []
         self.ours: list[str] = []
         self.sent = False
         self.numbers = 0
@@ -82,6 +95,7 @@ class Conversation(RuleBasedStateMachine):
             assert type(event) is Call
             assert event.raw == text
             self.in_hand = text
+            self.begun.append(event.message_id)
 
     @rule(text=st.sampled_from([b"nonsense", b"[]", b'[9,"a"]', b'[2,"a"]', b'[3,"a",[]]', b'[2,7,"Heartbeat",{}]']))
     def charge_point_sends_no_frame(self, text: bytes) -> None:
@@ -147,5 +161,30 @@ class Conversation(RuleBasedStateMachine):
         assert self.connection.outstanding == (self.ours[0] if self.sent else None)
 
 
+class Conversation21(Conversation):
+    """The same with what 2.1 adds: a SEND and the refusal of an answer, which change nothing for all the others."""
+
+    version = V21
+
+    @rule(message_id=IDS, payload=PAYLOADS)
+    def charge_point_sends(self, message_id: str, payload: dict[str, int]) -> None:
+        text = codec.dump([frames.SEND, message_id, "NotifyPeriodicEventStream", payload])
+        assert self.connection.receive(text) == Send(message_id, "NotifyPeriodicEventStream", payload, text)
+
+    @rule(message_id=IDS)
+    def charge_point_refuses_an_answer(self, message_id: str) -> None:
+        text = frames.encode_result_error(message_id, "FormatViolation", "no")
+        event = self.connection.receive(text)
+        latest = list(dict.fromkeys(reversed(self.begun)))[: rpc.REMEMBERED_ANSWERS]
+        if message_id in latest:
+            assert type(event) is ResultRefused
+            assert (event.action, event.frame.message_id) == ("Heartbeat", message_id)
+        else:
+            assert type(event) is Refused
+            assert event.text is None
+
+
 Conversation.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestConversation = Conversation.TestCase
+Conversation21.TestCase.settings = Conversation.TestCase.settings
+TestConversation21 = Conversation21.TestCase

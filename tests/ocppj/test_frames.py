@@ -1,4 +1,4 @@
-"""Frames of OCPP-J 1.6: what is read, what is refused and how, what is written."""
+"""Frames of OCPP-J 1.6: what is read, what is refused and how, what is written. Those of 2.x: test_frames_2x.py."""
 
 from __future__ import annotations
 

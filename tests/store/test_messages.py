@@ -58,6 +58,21 @@ async def test_messages_are_listed_newest_first_with_all_that_is_known(store):
 
 
 @pytest_twisted.ensureDeferred
+async def test_the_further_kinds_of_2_1_are_listed(store):
+    stream = b'[6,"m1","NotifyPeriodicEventStream",{"id":1}]'
+    refusal = frames.encode_result_error("m2", "FormatViolation", "no")
+    await keep(
+        store,
+        ProtocolEvent(NOW, "CP1", "in", "NotifyPeriodicEventStream", "m1", stream),
+        ProtocolEvent(NOW, "CP1", "in", "Heartbeat", "m2", refusal),
+    )
+    second, first = await listed(store)
+    assert (first.kind, first.message_id, bytes(first.payload)) == ("SEND", "m1", b'{"id":1}')
+    assert (second.kind, second.message_id) == ("CALLRESULTERROR", "m2")
+    assert json.loads(bytes(second.payload))["errorCode"] == "FormatViolation"
+
+
+@pytest_twisted.ensureDeferred
 async def test_pages_are_gone_through_by_the_entry_that_was_last(store):
     # Several segments, the last ones compressed.
     for first in range(1, 400, 40):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from ocpp.v16.enums import Action
 
 from csms.handlers.command_set import Learner, Payload, learner
+from csms.handlers.wire import own_time
 from csms.ledger import reservations
 from csms.ledger.authorization import TagInfo
 from csms.ledger.decision import Context, Decision
 from csms.ledger.state import ChargePointState
-
-_LARGEST_ID = 2**63 - 1
 
 
 def reserve_now(
@@ -20,7 +17,7 @@ def reserve_now(
 ) -> Decision[None]:
     """Learn from the answer to ReserveNow (§5.13); ``judged`` is what its idTag would be told here."""
     numbers = request["reservationId"], request["connectorId"]
-    if any(abs(number) > _LARGEST_ID for number in numbers):
+    if any(abs(number) > reservations.LARGEST_ID for number in numbers):
         return Decision(None, state)
     return reservations.reserve(
         state,
@@ -29,7 +26,7 @@ def reserve_now(
         connector_id=int(numbers[1]),
         id_tag=request["idTag"],
         parent_id_tag=request.get("parentIdTag"),
-        expiry_date=_time(request["expiryDate"], context.now),
+        expiry_date=own_time(request["expiryDate"], context.now),
         answer=str(response.get("status", "")),
         id_tag_status=judged.status if judged is not None else None,
     )
@@ -42,15 +39,6 @@ def cancel_reservation(
     if response.get("status") != "Accepted":
         return Decision(None, state)
     return reservations.cancel(state, context, reservation_id=request["reservationId"])
-
-
-def _time(text: str, now: datetime) -> datetime:
-    """Read a time of ours; what is none was over when it was sent."""
-    try:
-        at = datetime.fromisoformat(text)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return now
 
 
 LEARNERS: dict[str, Learner] = {

@@ -49,14 +49,14 @@ def handlers(
         Provisioning(policy),
         Reservation(),
         Security(),
-        SmartCharging(),
+        SmartCharging(is_21=is_21),
         Transactions(reads, policy, authority, is_21=is_21),
     ]
     only_21: list[object] = [
         BatterySwap(),
         CertificateChains(),
         DerControl(),
-        DynamicSchedules(),
+        DynamicSchedules(reads),
         Payment(),
         PeriodicStreams(),
     ]

@@ -5,8 +5,16 @@ from __future__ import annotations
 from ocpp.v21.enums import Action as Action21
 from ocpp.v201.enums import Action
 
-from csms.handlers.command_set import CommandSet, Learner
-from csms.handlers.v2 import local_list, station_tariffs, variable_commands
+from csms.handlers.command_set import CommandSet, Learner, Payload
+from csms.handlers.kept import kept
+from csms.handlers.v2 import (
+    dynamic_schedules,
+    local_list,
+    periodic_streams,
+    reservation,
+    station_tariffs,
+    variable_commands,
+)
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -73,10 +81,79 @@ _ACTIONS_21 = _ACTIONS_201 | frozenset(
         Action21.use_priority_charging,
     )
 )
-_LEARNERS: dict[str, Learner] = {**local_list.LEARNERS, **variable_commands.LEARNERS}
-_LEARNERS_21: dict[str, Learner] = {**_LEARNERS, **station_tariffs.LEARNERS}
+_KEPT_201 = (
+    Action.certificate_signed,
+    Action.clear_charging_profile,
+    Action.clear_display_message,
+    Action.customer_information,
+    Action.delete_certificate,
+    Action.get_charging_profiles,
+    Action.get_composite_schedule,
+    Action.get_log,
+    Action.install_certificate,
+    Action.publish_firmware,
+    Action.set_charging_profile,
+    Action.set_display_message,
+    Action.unpublish_firmware,
+    Action.update_firmware,
+)
+_KEPT_21 = (
+    Action21.adjust_periodic_event_stream,
+    Action21.afrr_signal,
+    Action21.clear_der_control,
+    Action21.get_der_control,
+    Action21.notify_allowed_energy_transfer,
+    Action21.notify_web_payment_started,
+    Action21.request_battery_swap,
+    Action21.set_der_control,
+    Action21.use_priority_charging,
+)
+_LEARNERS_201: dict[str, Learner] = {
+    **{action.value: kept(action.value) for action in _KEPT_201},
+    # A refusal leaves nothing: no transaction is begun or ended but by the station's own messages.
+    **{
+        action.value: kept(action.value, only_if_accepted=True)
+        for action in (Action.request_start_transaction, Action.request_stop_transaction)
+    },
+    **local_list.LEARNERS,
+    **reservation.LEARNERS,
+    **variable_commands.LEARNERS,
+}
+_LEARNERS_21: dict[str, Learner] = {
+    **_LEARNERS_201,
+    **{action.value: kept(action.value) for action in _KEPT_21},
+    **dynamic_schedules.LEARNERS,
+    **periodic_streams.LEARNERS,
+    **station_tariffs.LEARNERS,
+}
 # B02.FR.05
 _NOT_WHILE_PENDING = frozenset({Action.request_start_transaction.value, Action.request_stop_transaction.value})
 
-COMMANDS_201 = CommandSet(actions=_ACTIONS_201, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)
-COMMANDS_21 = CommandSet(actions=_ACTIONS_21, learners=_LEARNERS_21, not_while_pending=_NOT_WHILE_PENDING)
+_REPORTS = frozenset({Action.get_base_report.value, Action.get_report.value})
+_TRIGGERED: dict[str, frozenset[str]] = {
+    "StatusNotification": frozenset({Action.status_notification.value, Action.notify_event.value}),
+    **dict.fromkeys(
+        (
+            "SignChargingStationCertificate",
+            "SignV2GCertificate",
+            "SignV2G20Certificate",
+            "SignCombinedCertificate",
+        ),
+        frozenset({Action.sign_certificate.value}),
+    ),
+}
+"""What a TriggerMessage asks for, where it is called otherwise."""
+
+
+def _asks_for(action: str, payload: Payload) -> frozenset[str]:
+    """Return what a command lets a Pending station send (B02.FR.02)."""
+    if action in _REPORTS:
+        return frozenset({Action.notify_report.value})
+    if action != Action.trigger_message.value:
+        return frozenset()
+    wanted = str(payload.get("requestedMessage"))
+    return _TRIGGERED.get(wanted, frozenset({wanted}))
+
+
+COMMANDS_201 = CommandSet(_ACTIONS_201, _LEARNERS_201, _NOT_WHILE_PENDING, _asks_for)
+COMMANDS_21 = CommandSet(_ACTIONS_21, _LEARNERS_21, _NOT_WHILE_PENDING, _asks_for)

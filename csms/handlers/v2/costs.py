@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from csms.events.business import Number
+from csms.events.payload import Number
 from csms.handlers.request import Policy
 from csms.ledger.authorization import TagFacts, TagInfo
 from csms.ledger.cost import running_cost

@@ -8,7 +8,10 @@ from ocpp.routing import on
 from ocpp.v201 import call_result
 from ocpp.v201.enums import Action
 
+from csms.events.notices import FirmwarePublished
 from csms.handlers.request import Reply, Request
+from csms.handlers.v2.telling import given, tell
+from csms.handlers.v2.values import whole
 from csms.ledger import chargepoints
 
 
@@ -29,9 +32,13 @@ class Firmware:
         return Reply(call_result.FirmwareStatusNotification(), decision)
 
     @on(Action.publish_firmware_status_notification)
-    def on_publish_firmware_status_notification(self, request: Request, **_members: Any) -> Reply:
+    def on_publish_firmware_status_notification(self, request: Request, status: str, **members: Any) -> Reply:
         """Answer PublishFirmwareStatusNotification (L03)."""
-        decision = chargepoints.keep(
-            request.state, request.context, kind=Action.publish_firmware_status_notification, body=request.payload
+        request_id = members.get("request_id")
+        notice = FirmwarePublished(
+            status=status,
+            request_id=given(whole(request_id)),
+            locations=given(members.get("location")),
         )
+        decision = tell(request, Action.publish_firmware_status_notification, lambda _draft: notice)
         return Reply(call_result.PublishFirmwareStatusNotification(), decision)

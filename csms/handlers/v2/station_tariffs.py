@@ -26,7 +26,7 @@ def set_default_tariff(
     state: ChargePointState, context: Context, request: Payload, response: Payload, known: Known
 ) -> Decision[None]:
     """Learn from the answer to SetDefaultTariff (I07)."""
-    if response.get("status") != "Accepted":
+    if response.get("status") != "Accepted" or not _is_evse(request["evseId"]):
         return Decision(None, state)
     tariff = request["tariff"]
     return station_tariffs.set_default(
@@ -43,7 +43,7 @@ def get_tariffs(
     state: ChargePointState, context: Context, request: Payload, response: Payload, known: Known
 ) -> Decision[None]:
     """Learn from the answer to GetTariffs (I09)."""
-    if response.get("status") not in _DONE:
+    if response.get("status") not in _DONE or not _is_evse(request["evseId"]):
         return Decision(None, state)
     told = list(_assignments(response.get("tariffAssignments")))
     return station_tariffs.observe(state, context, evse_id=int(request["evseId"]), told=told, known=known)
