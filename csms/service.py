@@ -65,7 +65,7 @@ class Listener:
 
 @define(eq=False)
 class Daemon(Service):
-    """Everything that runs. The parts are made by `csms.tap`, and opened here."""
+    """Everything that runs. The parts are made by `csms.composition`, and opened here."""
 
     _reactor: Any
     _store: Store
