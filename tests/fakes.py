@@ -23,7 +23,7 @@ from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
 from csms.ledger.authorization import TagFacts, TagSession, fold
-from csms.ledger.state import ChargePoint, ChargePointState, Transaction
+from csms.ledger.state import ChargePoint, ChargePointState, Credentials, PasswordHash, Transaction
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
 from csms.store import queries, tables
@@ -51,6 +51,7 @@ class FakeLedger:
         self.states = {}
         self.tags = {}
         self.transactions = {}
+        self.passwords = {}
 
     def commit(self, decision):
         done = Deferred()
@@ -121,6 +122,8 @@ class FakeLedger:
         for change in decision.changes:
             if isinstance(change, Transaction):
                 self.transactions[change.transaction_id] = change
+            if isinstance(change, PasswordHash):
+                self.passwords[change.client_id] = change
         done.callback(None)
         return decision
 
@@ -145,6 +148,18 @@ class FakeLedger:
         if known is None:
             return state_of(client_id, registration=registration, is_new=True)
         return replace(known, registered=known.charge_point.registered)
+
+    def _credentials(self, client_id):
+        state, kept = self.states.get(client_id), self.passwords.get(client_id)
+        if state is None:
+            return Credentials()
+        return Credentials(
+            is_known=True,
+            allow_no_subprotocol=state.charge_point.allow_no_subprotocol,
+            security_profile=state.charge_point.security_profile or 0,
+            password_hash=kept.password_hash if kept is not None else None,
+            new_password_hashes=tuple((kept.new_password_hashes or "").split()) if kept is not None else (),
+        )
 
     def _tag_facts(self, tag, now, running_here=()):
         found = self.tags.get(fold(tag))
@@ -209,6 +224,7 @@ class FakeAuthority:
 
 KNOWN_QUERIES = [
     queries.charge_point_state,
+    queries.credentials,
     tag_facts,
     queries.transaction,
     queries.earlier_start,

@@ -20,6 +20,7 @@ from csms.ledger.state import (
     ConfigurationKey,
     Connector,
     MeterProgress,
+    PasswordHash,
     Provisioned,
     Reading,
     Record,
@@ -30,6 +31,7 @@ from csms.ledger.state import (
 Change = (
     ChargePoint
     | Provisioned
+    | PasswordHash
     | Connector
     | Transaction
     | MeterProgress

@@ -18,6 +18,7 @@ from csms.ledger.state import (
     ConfigurationKey,
     Connector,
     MeterProgress,
+    PasswordHash,
     Provisioned,
     Reading,
     Record,
@@ -127,6 +128,7 @@ class Statements:
         self._bulks: dict[type[Any], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Provisioned: bulk_upsert(tables.charge_points, Provisioned),
+            PasswordHash: bulk_upsert(tables.charge_points, PasswordHash),
             Connector: bulk_upsert(tables.connectors, Connector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
             MeterProgress: bulk_upsert(tables.meters, MeterProgress),
@@ -181,7 +183,7 @@ def _key(change: Change) -> object:
         return change.client_id, change.reservation_id
     if isinstance(change, ConfigurationKey):
         return change.client_id, change.key
-    return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
+    return change.client_id if isinstance(change, ChargePoint | Provisioned | PasswordHash) else id(change)
 
 
 def _logged(event: business.BusinessEvent) -> LoggedEvent:
