@@ -92,6 +92,8 @@ class Daemon(Service):
     _observer: ILogObserver | None
     _jobs: Sequence[tuple[float, Callable[[], Any]]] = ()
     _authority: Webhook | None = None
+    _threads: Sequence[Callable[[], None]] = ()
+    """What ends further threads."""
     _ports: list[IListeningPort] = field(factory=list)
     _loops: list[LoopingCall] = field(factory=list)
     _starting: Deferred[None] | None = None
@@ -289,6 +291,8 @@ class Daemon(Service):
         await written.addErrback(lambda _: _log.warn("not every message could be written to the raw log"))
 
     async def _end_threads(self) -> None:
+        for stop in self._threads:
+            await deferToThread(stop)
         if self._mqtt is not None and self._mqtt_is_started:
             self._mqtt.request_stop(FLUSH_S)
             await deferToThread(self._mqtt.join)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -47,6 +48,9 @@ from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
 from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import SUPPORTED
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
+from csms.passwords.threads import Threads
 from csms.service import Daemon, Listener, Retention
 from csms.settings import Settings, SettingsError, load
 from csms.store.database import parse_url
@@ -60,6 +64,9 @@ from csms.websocket.tls import ChargePointTls
 
 _BACKLOG = 4096
 _M_ARENA_MAX = -8
+_HASHING_THREADS = 2
+_LEAST_HASHES = 128
+"""How many hashes of passwords may wait at least; a handshake that waits for one is still in the gate."""
 _REGISTRATIONS: dict[str, Registration] = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected"}
 
 
@@ -153,8 +160,15 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         validation=settings.ocpp.validation,
     )
     registry = Registry(shared)
+    hashing = Threads(reactor, _HASHING_THREADS, max(settings.limits.handshakes, _LEAST_HASHES))
+    passwords = Passwords(hashing, secrets.token_bytes(32), Attempts(time.monotonic))
     operations = Operations.of(
-        shared, registry, COMMAND_SETS, new_message_id=lambda: str(uuid.uuid4()), tariff=policy.tariff
+        shared,
+        registry,
+        COMMAND_SETS,
+        new_message_id=lambda: str(uuid.uuid4()),
+        tariff=policy.tariff,
+        passwords=passwords,
     )
     if command_feed is not None:
         _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))
@@ -205,6 +219,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         now=utc_now,
         observer=logs.observer(settings.log.format, settings.log.level),
         jobs=operations.jobs,
+        threads=(hashing.stop,),
         authority=authority,
     )
     counters.gauges.update(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 
@@ -56,7 +57,7 @@ class Commands(Protocol):
 class Provisioning(Protocol):
     """`csms.chargepoint.provisioning.Provisioning`."""
 
-    async def put(self, client_id: str, changes: Provision) -> ChargePoint:
+    async def put(self, client_id: str, changes: Provision, password: str | UnsetType | None = UNSET) -> ChargePoint:
         """Change a charge point, or make one."""
 
     async def delete(self, client_id: str) -> bool:

@@ -17,6 +17,7 @@ from csms.handlers.command_set import CommandSet
 from csms.ledger import reservations
 from csms.ledger.cost import Tariff
 from csms.ocppj.versions import Version
+from csms.passwords.passwords import Passwords
 from csms.store import queries
 
 EXPIRE_EVERY_S = 5.0
@@ -41,10 +42,11 @@ class Operations:
         command_sets: Mapping[Version, CommandSet],
         new_message_id: Callable[[], str],
         tariff: Tariff,
+        passwords: Passwords,
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive."""
         commands = Commands(shared, registry, command_sets, new_message_id)
-        provisioning = Provisioning(shared, registry)
+        provisioning = Provisioning(shared, registry, passwords)
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)

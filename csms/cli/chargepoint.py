@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -19,6 +19,7 @@ from csms.cli.arguments import (
     print_page,
 )
 from csms.cli.configuration import configuration
+from csms.cli.faults import Fault, Status
 from csms.cli.output import Column, as_text, columns, field, print_fields, print_json, print_line, print_rows
 
 _PATH = "chargepoints"
@@ -96,6 +97,18 @@ def show(api: Api, client_id: str, *, as_json: bool) -> None:
     default=None,
     help="Whether it may connect without offering a WebSocket subprotocol; it is taken to speak OCPP 1.6 then.",
 )
+@click.option(
+    "--security-profile",
+    type=click.Choice(["0", "1", "2", "3", "default"]),
+    help="The least that it has to keep to: 1 is a password, 2 a password and TLS, 3 a certificate. It can only raise the "
+    "daemon's setting.",
+)
+@click.option(
+    "--password-file",
+    type=click.File("rb"),
+    help="A file that holds the password for its Basic authentication, or - for standard input. It is never shown.",
+)
+@click.option("--no-password", is_flag=True, help="Take its password away.")
 @as_json_option
 @pass_api
 def put(
@@ -106,8 +119,11 @@ def put(
     tariff: str | None,
     meter_factor: float | str | None,
     group: str | None,
+    security_profile: str | None,
+    password_file: BinaryIO | None,
     *,
     allow_no_subprotocol: bool | None,
+    no_password: bool,
     as_json: bool,
 ) -> None:
     """Create the charge point CLIENTID, or change it.
@@ -125,7 +141,25 @@ def put(
     body = {
         name: value if value not in {"", "default"} else None for name, value in options.items() if value is not None
     }
+    if security_profile is not None:
+        body["securityProfile"] = None if security_profile == "default" else int(security_profile)
+    if password_file is not None or no_password:
+        body["password"] = _password(password_file, none=no_password)
     (print_json if as_json else print_fields)(api.put(_PATH, client_id, body=body))
+
+
+def _password(file: BinaryIO | None, *, none: bool) -> str | None:
+    if file is None:
+        return None
+    if none:
+        raise Fault("--no-password: with --password-file it makes no sense", Status.USAGE)
+    try:
+        text = file.read().decode("utf-8")
+    except OSError as error:
+        raise Fault(f"--password-file: it cannot be read: {error.strerror}", Status.USAGE) from None
+    except UnicodeDecodeError:
+        raise Fault("--password-file: that is no UTF-8", Status.USAGE) from None
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 @chargepoint.command(epilog="Example: csms chargepoint delete CP0001")

@@ -17,15 +17,19 @@ _KEY_BYTES = 20
 _DIGITS = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,20}")
 
 
+class BadPassword(ValueError):
+    """That cannot be a password; the message says why, and nothing of it."""
+
+
 def checked(text: str) -> bytes:
     """Return the form of a password that is hashed.
 
-    :raises ValueError: it cannot be one; the message says why, and nothing of it.
+    :raises BadPassword: it cannot be one.
     """
     if not SHORTEST <= len(text) <= LONGEST:
-        raise ValueError(f"allowed are {SHORTEST} to {LONGEST} characters")
+        raise BadPassword(f"allowed are {SHORTEST} to {LONGEST} characters")
     if not text.isprintable():
-        raise ValueError("allowed are printable characters")
+        raise BadPassword("allowed are printable characters")
     return canonical(text.encode("utf-8"))
 
 

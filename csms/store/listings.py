@@ -41,6 +41,9 @@ class KnownChargePoint(Struct, frozen=True):
     charge_point: ChargePoint
     connectors: list[Connector]
     running: dict[int, int]
+    has_password: bool = False
+    was_sent_password: bool = False
+    """Whether a new password was sent that it has not come back with."""
 
 
 class NumberedReading(Struct, frozen=True):
@@ -77,8 +80,12 @@ def is_known(connection: Connection, client_id: str) -> bool:
 
 def _with_connectors(connection: Connection, query: Any) -> list[KnownChargePoint]:
     with snapshot(connection):
-        points = [_as(ChargePoint, row) for row in connection.execute(query)]
-        known = {point.client_id: KnownChargePoint(point, [], {}) for point in points}
+        known = {
+            row.client_id: KnownChargePoint(
+                _as(ChargePoint, row), [], {}, row.password_hash is not None, row.new_password_hashes is not None
+            )
+            for row in connection.execute(query)
+        }
         of_connectors = select(connectors).where(connectors.c.client_id.in_(known)).order_by(connectors.c.connector_id)
         for row in connection.execute(of_connectors):
             known[row.client_id].connectors.append(_as(Connector, row))

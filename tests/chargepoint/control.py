@@ -17,10 +17,13 @@ from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.frames import Call
 from csms.ocppj.versions import V16
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.commands import Commands as Answers
 from csms.simulator.station import Station
 from tests.fakes import FakeLedger, FakeTransport, shared_of
+from tests.passwords.workers import FakeWorkers
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
 
@@ -101,6 +104,7 @@ class Control:
     shared: object = None
     registry: Registry = None
     operations: Operations = None
+    passwords: Passwords = None
     published: list = field(factory=list)
     results: list = field(factory=list)
 
@@ -115,7 +119,10 @@ class Control:
         self.shared.on_ready.clear()
         self.shared.on_booted.clear()
         ids = count(1)
-        self.operations = Operations.of(self.shared, self.registry, {V16: COMMANDS}, lambda: f"m{next(ids)}", Tariff())
+        self.passwords = Passwords(FakeWorkers(), b"key", Attempts(self.clock.seconds))
+        self.operations = Operations.of(
+            self.shared, self.registry, {V16: COMMANDS}, lambda: f"m{next(ids)}", Tariff(), self.passwords
+        )
         self.operations.commands.on_queued_result = lambda *result: self.results.append(result)
 
     @property
