@@ -58,8 +58,10 @@ from csms.store.errors import StoreError
 from csms.store.message_log import MessageLog
 from csms.store.store import Store
 from csms.systemd import Notifier
+from csms.websocket.door import Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
+from csms.websocket.refusals import FLUSH_S as REPORT_REFUSALS_S
 from csms.websocket.tls import ChargePointTls
 
 _BACKLOG = 4096
@@ -177,8 +179,13 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         shared,
         registry,
         _limits(settings),
+        Door(
+            passwords,
+            settings.security.profile,
+            anonymous_from_anywhere=settings.ocpp.anonymous_networks == "any",
+            rejects_unknown=shared.unknown_chargepoints == "Rejected",
+        ),
         path=settings.ocpp.path,
-        anonymous_from_anywhere=settings.ocpp.anonymous_networks == "any",
     )
     tls = None
     if settings.tls.certificate:
@@ -218,7 +225,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ),
         now=utc_now,
         observer=logs.observer(settings.log.format, settings.log.level),
-        jobs=operations.jobs,
+        jobs=[*operations.jobs, (REPORT_REFUSALS_S, sockets.refusals.flush)],
         threads=(hashing.stop,),
         authority=authority,
     )

@@ -23,7 +23,7 @@ from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
 from csms.ledger.authorization import TagFacts, TagSession, fold
-from csms.ledger.state import ChargePoint, ChargePointState, Credentials, PasswordHash, Transaction
+from csms.ledger.state import ChargePoint, ChargePointState, Credentials, PasswordHash, Provisioned, Transaction
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
 from csms.store import queries, tables
@@ -118,7 +118,10 @@ class FakeLedger:
             return decision
         self.committed.append(decision)
         state = decision.state
-        self.states[state.charge_point.client_id] = replace(state, is_new=False)
+        client_id = state.charge_point.client_id
+        is_known = not (state.is_new and self._is_new(client_id))
+        is_known |= any(isinstance(change, ChargePoint | Provisioned) for change in decision.changes)
+        self.states[client_id] = replace(state, is_new=not is_known)
         for change in decision.changes:
             if isinstance(change, Transaction):
                 self.transactions[change.transaction_id] = change
@@ -151,7 +154,7 @@ class FakeLedger:
 
     def _credentials(self, client_id):
         state, kept = self.states.get(client_id), self.passwords.get(client_id)
-        if state is None:
+        if self._is_new(client_id):
             return Credentials()
         return Credentials(
             is_known=True,
@@ -160,6 +163,10 @@ class FakeLedger:
             password_hash=kept.password_hash if kept is not None else None,
             new_password_hashes=tuple((kept.new_password_hashes or "").split()) if kept is not None else (),
         )
+
+    def _is_new(self, client_id):
+        state = self.states.get(client_id)
+        return state is None or state.is_new
 
     def _tag_facts(self, tag, now, running_here=()):
         found = self.tags.get(fold(tag))

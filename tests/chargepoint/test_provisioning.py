@@ -46,7 +46,7 @@ def test_an_unknown_one_is_made(control):
         client_id="CP1", registration="Pending", group_name="north", validation="strict", allow_no_subprotocol=True
     )
     assert type(control.ledger.committed[-1].changes[0]) is Provisioned
-    assert control.get(control.registry.allows_no_subprotocol("CP1"))
+    assert control.get(control.registry.credentials("CP1")).allow_no_subprotocol
 
 
 def test_what_is_not_named_stays(control):
