@@ -184,6 +184,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             settings.security.profile,
             anonymous_from_anywhere=settings.ocpp.anonymous_networks == "any",
             rejects_unknown=shared.unknown_chargepoints == "Rejected",
+            on_renewed=operations.new_passwords.came_with,
         ),
         path=settings.ocpp.path,
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import count
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -29,6 +29,7 @@ from csms.ocppj.versions import V16
 from csms.store import queries, tables
 from csms.store.errors import StoreUnavailable
 from csms.store.tag_facts import tag_facts
+from csms.store.upsert import upsert
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GATEWAY = "gw1"
@@ -51,7 +52,7 @@ class FakeLedger:
         self.states = {}
         self.tags = {}
         self.transactions = {}
-        self.passwords = {}
+        self._secured = set()
 
     def commit(self, decision):
         done = Deferred()
@@ -126,7 +127,7 @@ class FakeLedger:
             if isinstance(change, Transaction):
                 self.transactions[change.transaction_id] = change
             if isinstance(change, PasswordHash):
-                self.passwords[change.client_id] = change
+                self.put_password(change)
         done.callback(None)
         return decision
 
@@ -153,16 +154,26 @@ class FakeLedger:
         return replace(known, registered=known.charge_point.registered)
 
     def _credentials(self, client_id):
-        state, kept = self.states.get(client_id), self.passwords.get(client_id)
         if self._is_new(client_id):
             return Credentials()
-        return Credentials(
+        kept = Credentials()
+        if client_id in self._secured:
+            with self.database.connect() as connection:
+                kept = queries.credentials(connection, client_id)
+        point = self.states[client_id].charge_point
+        return replace(
+            kept,
             is_known=True,
-            allow_no_subprotocol=state.charge_point.allow_no_subprotocol,
-            security_profile=state.charge_point.security_profile or 0,
-            password_hash=kept.password_hash if kept is not None else None,
-            new_password_hashes=tuple((kept.new_password_hashes or "").split()) if kept is not None else (),
+            allow_no_subprotocol=point.allow_no_subprotocol,
+            security_profile=point.security_profile or 0,
         )
+
+    def put_password(self, change):
+        """Keep the operator's word about a password where `csms.store.passwords` finds it."""
+        self._secured.add(change.client_id)
+        with self.database.begin() as connection:
+            row = asdict(change)
+            connection.execute(upsert(tables.charge_points, "sqlite", row), row)
 
     def _is_new(self, client_id):
         state = self.states.get(client_id)
@@ -305,6 +316,17 @@ def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=F
         is_new=is_new,
         sequence=0,
         readings_known_since=datetime(1970, 1, 1, tzinfo=UTC),
+    )
+
+
+def password_of(client_id, stored, new=None):
+    """Return the operator's word about a charge point's password."""
+    return PasswordHash(
+        client_id=client_id,
+        registration="Accepted",
+        allow_no_subprotocol=False,
+        password_hash=stored,
+        new_password_hashes=new,
     )
 
 

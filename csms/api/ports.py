@@ -47,6 +47,9 @@ class Commands(Protocol):
     async def queue(self, client_id: str, action: str, payload: dict[str, Any], expires_at: datetime) -> str:
         """Keep a CALL for a charge point that is offline; return its message id."""
 
+    async def rotate_password(self, client_id: str) -> str:
+        """Send a charge point a new password; return its word about it."""
+
     def is_connected(self, client_id: str) -> bool:
         """Tell whether a charge point is connected here."""
 

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from csms.chargepoint.arrival import Arrival
 from csms.chargepoint.commands import Commands
+from csms.chargepoint.new_passwords import NewPasswords
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
@@ -31,6 +32,7 @@ class Operations:
     commands: Commands
     provisioning: Provisioning
     transactions: Transactions
+    new_passwords: NewPasswords
     _shared: Shared
     _registry: Registry
 
@@ -45,7 +47,8 @@ class Operations:
         passwords: Passwords,
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive."""
-        commands = Commands(shared, registry, command_sets, new_message_id)
+        new_passwords = NewPasswords(shared, registry, passwords)
+        commands = Commands(shared, registry, command_sets, new_message_id, new_passwords)
         provisioning = Provisioning(shared, registry, passwords)
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
@@ -54,6 +57,7 @@ class Operations:
             commands,
             provisioning,
             Transactions(shared, registry, tariff),
+            new_passwords,
             shared,
             registry,
         )

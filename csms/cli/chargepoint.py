@@ -23,6 +23,8 @@ from csms.cli.faults import Fault, Status
 from csms.cli.output import Column, as_text, columns, field, print_fields, print_json, print_line, print_rows
 
 _PATH = "chargepoints"
+_ROTATION_S = 100.0
+"""Its turn may take as long to come as its answer."""
 
 
 def _connectors(item: dict[str, Any]) -> str:
@@ -160,6 +162,26 @@ def _password(file: BinaryIO | None, *, none: bool) -> str | None:
     except UnicodeDecodeError:
         raise Fault("--password-file: that is no UTF-8", Status.USAGE) from None
     return text.removesuffix("\n").removesuffix("\r")
+
+
+@chargepoint.command(name="rotate-password", epilog="Example: csms chargepoint rotate-password CP0001")
+@client_id_argument
+@as_json_option
+@pass_api
+def rotate_password(api: Api, client_id: str, *, as_json: bool) -> None:
+    """Send the charge point CLIENTID a new password, which nobody else gets to know.
+
+    The old one is taken until the charge point has come back with the new one. Many come back by themselves, others when
+    they are told: csms send CLIENTID Reset '{"type": "Soft"}'. If it refuses the new one its password stays as it is, and
+    the status is 7.
+    """
+    answer = api.request("POST", (_PATH, client_id, "password", "rotate"), read_s=_ROTATION_S)
+    if as_json:
+        print_json(answer)
+    elif answer.get("taken"):
+        print_line(f"{as_text(client_id)} has a new password")
+    if not answer.get("taken"):
+        raise Fault(f"{client_id} answered {answer.get('status')!r}: its password stays as it is", Status.REFUSED)
 
 
 @chargepoint.command(epilog="Example: csms chargepoint delete CP0001")

@@ -31,6 +31,20 @@ def learner(rule: Callable[[ChargePointState, Context, Payload, Payload], Decisi
 
 
 @frozen(eq=False)
+class PasswordChange:
+    """How a charge point is given a password.
+
+    ``request(password)`` is the payload of ``action`` that does it, ``given(payload)`` the password in such a payload, None
+    where it is about something else, and ``answer(response)`` the charge point's word about it.
+    """
+
+    action: str
+    request: Callable[[str], Payload]
+    given: Callable[[Payload], str | None]
+    answer: Callable[[Payload], str]
+
+
+@frozen(eq=False)
 class CommandSet:
     """The commands of one version; an action without a learner needs no code of its own."""
 
@@ -38,3 +52,4 @@ class CommandSet:
     learners: Mapping[str, Learner]
     not_while_pending: frozenset[str]
     """What must not be sent to a charge point whose registration is Pending."""
+    password: PasswordChange | None = None

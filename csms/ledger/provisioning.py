@@ -66,6 +66,13 @@ def provision(
     return draft.decide(charge_point)
 
 
+def password_renewed(state: ChargePointState, context: Context) -> Decision[None]:
+    """The charge point has come with a new password, which is the only one now."""
+    draft = Draft(state, context)
+    draft.emit("password_changed", PasswordChanged(change="renewed"))
+    return draft.decide(None)
+
+
 def retariff(state: ChargePointState, tariff_id: str, tariff: Tariff | None) -> Decision[None]:
     """A tariff is another one, or gone."""
     if state.charge_point.tariff_id != tariff_id:

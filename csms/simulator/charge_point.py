@@ -279,6 +279,10 @@ class ChargePoint:
             self.request_stop(Reason.soft_reset)
             self._conversation.boot_again()
 
+    def change_password(self, password: bytes) -> None:
+        """Come back with another password."""
+        self._conversation.uplink.change_password(password)
+
     def availability_changed(self, connector_ids: list[int]) -> None:
         """Take the status of idle connectors from the station and tell the server."""
         for connector_id in connector_ids:

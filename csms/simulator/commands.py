@@ -18,6 +18,8 @@ from ocpp.v16.enums import (
     CertificateStatus,
     ClearCacheStatus,
     ClearChargingProfileStatus,
+    ConfigurationKey,
+    ConfigurationStatus,
     DataTransferStatus,
     DeleteCertificateStatus,
     GetCompositeScheduleStatus,
@@ -67,6 +69,9 @@ class Controls(Protocol):
 
     def reset(self, kind: str) -> None:
         """Restart, ``Hard`` or ``Soft``."""
+
+    def change_password(self, password: bytes) -> None:
+        """Come back with another password."""
 
     def availability_changed(self, connector_ids: list[int]) -> None:
         """Tell the server the new status."""
@@ -177,6 +182,14 @@ class Commands:
         return call_result.GetConfiguration(configuration_key=known, unknown_key=unknown or None), None
 
     def _change_configuration(self, payload: dict[str, Any]) -> Outcome:
+        if payload["key"] == ConfigurationKey.authorization_key.value:
+            password = self._station.password_of(payload["value"])
+            if password is None:
+                return call_result.ChangeConfiguration(ConfigurationStatus.rejected), None
+            return (
+                call_result.ChangeConfiguration(ConfigurationStatus.accepted),
+                lambda: self._controls.change_password(password),
+            )
         return call_result.ChangeConfiguration(self._station.configure(payload["key"], payload["value"])), None
 
     def _change_availability(self, payload: dict[str, Any]) -> Outcome:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ocpp.v16.enums import ChargePointStatus, ConfigurationKey, ConfigurationStatus
 
 from csms.simulator.behaviour import Behaviour
+
+_KEY = re.compile(r"([0-9A-Fa-f]{2}){16,20}")
 
 
 class Station:
@@ -84,6 +87,11 @@ class Station:
             if key in self._settings or key in self._fixed
         ]
         return known, [key for key in wanted if key not in self._settings and key not in self._fixed]
+
+    @staticmethod
+    def password_of(value: str) -> bytes | None:
+        """Return the password that an AuthorizationKey stands for: 16 to 20 bytes; it is never given back."""
+        return bytes.fromhex(value) if _KEY.fullmatch(value) else None
 
     def configure(self, key: str, value: str) -> ConfigurationStatus:
         """Change a setting, which must stay what it is: a number or a boolean."""

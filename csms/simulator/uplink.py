@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -124,6 +125,11 @@ class Uplink:
         if self.rpc is not None:
             # In an orderly way: an aborted socket would take the answer to Reset with it.
             self.rpc.close("reset")
+
+    def change_password(self, password: bytes) -> None:
+        """Connect again at once, with another password from now on (OCPP 1.6 security whitepaper A01)."""
+        self._target = evolve(self._target, password=password)
+        self.restart()
 
     def cut(self) -> None:
         """Lose the uplink: the socket breaks without a word and no new one comes up until `mend`."""

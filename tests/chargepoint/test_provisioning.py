@@ -226,7 +226,7 @@ def _password(control, password):
 
 
 def _hash(control):
-    return control.ledger.passwords["CP1"].password_hash
+    return control.get(control.registry.credentials("CP1")).password_hash
 
 
 def test_a_password_is_kept_as_a_hash_and_told_without_it(control):

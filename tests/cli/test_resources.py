@@ -158,6 +158,20 @@ def test_a_password_file_that_cannot_be_used_is_one_line_without_it(content, opt
     assert "correct" not in "".join(err)
 
 
+def test_a_password_is_rotated(run, api):
+    api.answer("POST /chargepoints/CP1/password/rotate", {"status": "Accepted", "taken": True})
+    assert run("chargepoint", "rotate-password", "CP1") == ("CP1 has a new password\n", [], 0)
+    assert json.loads(run("chargepoint", "rotate-password", "CP1", "--json")[0])["taken"] is True
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_password_that_is_refused_is_a_status(options, run, api):
+    api.answer("POST /chargepoints/CP1/password/rotate", {"status": "Rejected", "taken": False})
+    out, err, status = run("chargepoint", "rotate-password", "CP1", *options)
+    assert (status, len(err), bool(out)) == (7, 1, bool(options))
+    assert "'Rejected'" in err[0]
+
+
 def test_an_id_tag_keeps_what_no_option_names(run, api):
     api.answer("GET /idtags/T%231", {**TAG, "somethingNew": 1})
     api.answer(PUT_TAG, TAG)

@@ -8,11 +8,10 @@ from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from csms.ledger.state import PasswordHash
 from csms.passwords.hashing import make
 from csms.passwords.secret import checked
 from csms.websocket.tls import ChargePointTls
-from tests.fakes import state_of
+from tests.fakes import password_of, state_of
 from tests.passwords.workers import FakeWorkers
 from tests.websocket.certificates import ec_key, write
 from tests.websocket.desk import PEER, Desk, Wire
@@ -34,9 +33,7 @@ def header(user, password):
 def secure(ledger, client_id="CP1", stored=STORED, **members):
     """Let the ledger know a charge point with a password."""
     ledger.states[client_id] = state_of(client_id, **members)
-    ledger.passwords[client_id] = PasswordHash(
-        client_id=client_id, registration="Accepted", allow_no_subprotocol=False, password_hash=stored
-    )
+    ledger.put_password(password_of(client_id, stored))
 
 
 async def _come(server, password=None, client_id="CP1", tls=None):
@@ -236,13 +233,7 @@ async def test_whoever_comes_with_a_new_password_is_told_of_when_he_is_in(serve)
     )
     secure(server.ledger)
     new = make(b"another one", STORED)
-    server.ledger.passwords["CP1"] = PasswordHash(
-        client_id="CP1",
-        registration="Accepted",
-        allow_no_subprotocol=False,
-        password_hash=STORED,
-        new_password_hashes=new,
-    )
+    server.ledger.put_password(password_of("CP1", STORED, new))
     assert (await _come(server, KEY)).status == 101
     assert renewed == []
     assert (await _come(server, "another one")).status == 101

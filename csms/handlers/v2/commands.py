@@ -6,6 +6,7 @@ from ocpp.v21.enums import Action as Action21
 from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import CommandSet, Learner
+from csms.handlers.v2.passwords import PASSWORD_CHANGE
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -76,5 +77,5 @@ _LEARNERS: dict[str, Learner] = {}
 # B02.FR.05
 _NOT_WHILE_PENDING = frozenset({Action.request_start_transaction.value, Action.request_stop_transaction.value})
 
-COMMANDS_201 = CommandSet(actions=_ACTIONS_201, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)
-COMMANDS_21 = CommandSet(actions=_ACTIONS_21, learners=_LEARNERS, not_while_pending=_NOT_WHILE_PENDING)
+COMMANDS_201 = CommandSet(_ACTIONS_201, _LEARNERS, _NOT_WHILE_PENDING, PASSWORD_CHANGE)
+COMMANDS_21 = CommandSet(_ACTIONS_21, _LEARNERS, _NOT_WHILE_PENDING, PASSWORD_CHANGE)
