@@ -287,6 +287,7 @@ class Daemon(Service):
         gone = self._registry.discard_all("the daemon went away").addTimeout(_RECORD_S, self._reactor)
         gone.addErrback(lambda _: _log.warn("not every disconnection could be recorded"))
         await gone
+        self._sockets.refusals.flush()
         written = self._message_log.flush().addTimeout(_RECORD_S, self._reactor)
         await written.addErrback(lambda _: _log.warn("not every message could be written to the raw log"))
 
