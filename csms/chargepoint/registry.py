@@ -18,6 +18,7 @@ from csms.chargepoint.shared import Shared
 from csms.chargepoint.transport import CLOSE_POLICY
 from csms.ledger import chargepoints
 from csms.ledger.decision import Rule
+from csms.ledger.state import Credentials
 from csms.ocppj.versions import Version
 from csms.store import queries
 from csms.store.errors import StoreError
@@ -140,13 +141,13 @@ class Registry:
         for waiting in self._waiting.pop(client_id, ()):
             waiting.callback(None)
 
-    async def allows_no_subprotocol(self, client_id: str) -> bool:
-        """Tell whether the operator lets a charge point come without a subprotocol.
+    async def credentials(self, client_id: str) -> Credentials:
+        """Return what is asked of somebody who says that he is this charge point.
 
         :raises StoreError: the ledger cannot be read.
         """
-        state = await self._shared.ledger.read(queries.charge_point_state, client_id, self._shared.unknown_chargepoints)
-        return bool(state.charge_point.allow_no_subprotocol)
+        found: Credentials = await self._shared.ledger.read(queries.credentials, client_id)
+        return found
 
     async def _displace(self, old: Session, *, authenticated: bool) -> None:
         transport = old.transport

@@ -25,6 +25,7 @@ from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
     Connector,
+    Credentials,
     EvseConnector,
     Finished,
     Registration,
@@ -52,6 +53,12 @@ from csms.store.tables import (
 
 _CLIENT: BindParameter[str] = bindparam("client_id")
 _CHARGE_POINT = select(charge_points).where(charge_points.c.client_id == _CLIENT)
+_CREDENTIALS = select(
+    charge_points.c.allow_no_subprotocol,
+    charge_points.c.security_profile,
+    charge_points.c.password_hash,
+    charge_points.c.new_password_hashes,
+).where(charge_points.c.client_id == _CLIENT)
 _SEQUENCE = select(event_sequences.c.sequence).where(event_sequences.c.client_id == _CLIENT)
 _LATEST_READING = select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == _CLIENT)
 _LATEST_START = select(func.max(transactions.c.start_time)).where(transactions.c.client_id == _CLIENT)
@@ -158,6 +165,20 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
 def _streams(connection: Connection, client_id: str) -> dict[int, int]:
     known = fact(connection, client_id, STREAMS, "") or {}
     return {int(stream_id): monitor_id for stream_id, monitor_id in known.items()}
+
+
+def credentials(connection: Connection, client_id: str) -> Credentials:
+    """Return what is asked of somebody who says that he is this charge point."""
+    row = connection.execute(_CREDENTIALS, {"client_id": client_id}).one_or_none()
+    if row is None:
+        return Credentials()
+    return Credentials(
+        is_known=True,
+        allow_no_subprotocol=row.allow_no_subprotocol,
+        security_profile=row.security_profile or 0,
+        password_hash=row.password_hash,
+        new_password_hashes=tuple((row.new_password_hashes or "").split()),
+    )
 
 
 def tariff(connection: Connection, tariff_id: str) -> Tariff | None:

@@ -174,9 +174,9 @@ def test_no_subprotocol_is_allowed_by_the_operator_only(door):
     door.ledger.states["CP1"] = state_of(allow_no_subprotocol=True)
     for client_id, allowed in (("CP1", True), ("CP2", False)):
         results = []
-        asked = door.registry.allows_no_subprotocol(client_id)
+        asked = door.registry.credentials(client_id)
         Deferred.fromCoroutine(asked).addBoth(results.append)
-        assert results == [allowed]
+        assert results[0].allow_no_subprotocol is allowed
 
 
 class TestRecover:
