@@ -172,6 +172,9 @@ class FakeLedger:
             return state_of(client_id, registration=registration, is_new=True)
         return replace(known, registered=known.charge_point.registered, refused_starts=())
 
+    def _arrival(self, client_id, registration):
+        return self._credentials(client_id), self._charge_point_state(client_id, registration)
+
     def _credentials(self, client_id):
         if self._is_new(client_id):
             return Credentials()
@@ -310,6 +313,7 @@ class FakeContracts:
 
 KNOWN_QUERIES = [
     queries.charge_point_state,
+    queries.arrival,
     queries.credentials,
     tag_facts,
     queries.transaction,

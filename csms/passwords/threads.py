@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +13,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 Result = TypeVar("Result")
+_M_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 4 * 1024 * 1024
 
 
 class Busy(Exception):
@@ -41,6 +44,7 @@ class Threads:
         if self._closed or self._jobs >= self._most:
             return fail(Busy("too many passwords wait to be looked at"))
         if self._pool is None:
+            _give_back_large_blocks()
             self._pool = ThreadPool(0, self._count, "password")
             self._pool.start()
         self._jobs += 1
@@ -56,3 +60,13 @@ class Threads:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
+
+
+def _give_back_large_blocks() -> None:
+    """Have the C library, where that is glibc, give back what a hash has taken as soon as it is done.
+
+    Left to itself it learns from the first of them to keep so much: each thread would hold it for ever.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -129,10 +129,26 @@ def charge_point_state(connection: Connection, client_id: str, registration: Reg
         return state_of(connection, client_id, registration)
 
 
+def arrival(connection: Connection, client_id: str, registration: Registration) -> tuple[Credentials, ChargePointState]:
+    """Return what is asked of a charge point that comes, and its state."""
+    with snapshot(connection):
+        row = _charge_point_row(connection, client_id)
+        return _credentials_of(row), _state_of(connection, client_id, registration, row)
+
+
 def state_of(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
     """As `charge_point_state`, within a transaction of the caller's."""
+    return _state_of(connection, client_id, registration, _charge_point_row(connection, client_id))
+
+
+def _charge_point_row(connection: Connection, client_id: str) -> Row[Any] | None:
+    return connection.execute(_CHARGE_POINT, {"client_id": client_id}).one_or_none()
+
+
+def _state_of(
+    connection: Connection, client_id: str, registration: Registration, row: Row[Any] | None
+) -> ChargePointState:
     wanted = {"client_id": client_id}
-    row = connection.execute(_CHARGE_POINT, wanted).one_or_none()
     latest = connection.execute(_LATEST_READING, wanted).scalar_one()
     asked = connection.execute(_IS_ASKED_FOR, wanted).one()
     # One that was deleted and comes again goes on with its numbers, and with the transactions that it left.
@@ -169,7 +185,11 @@ def _streams(connection: Connection, client_id: str) -> dict[int, int]:
 
 def credentials(connection: Connection, client_id: str) -> Credentials:
     """Return what is asked of somebody who says that he is this charge point."""
-    row = connection.execute(_CREDENTIALS, {"client_id": client_id}).one_or_none()
+    row: Any = connection.execute(_CREDENTIALS, {"client_id": client_id}).one_or_none()
+    return _credentials_of(row)
+
+
+def _credentials_of(row: Row[Any] | None) -> Credentials:
     if row is None:
         return Credentials()
     return Credentials(

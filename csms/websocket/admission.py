@@ -12,8 +12,9 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-from csms.chargepoint.registry import IdentityInUse, UnknownChargePoint
+from csms.chargepoint.registry import IdentityInUse, UnknownChargePoint, Visit
 from csms.chargepoint.session import Session
+from csms.ledger.state import Credentials
 from csms.store.errors import StoreError
 from csms.websocket import basic, handshake
 from csms.websocket.door import Visitor
@@ -61,21 +62,35 @@ class AdmissionProtocol(WebSocketServerProtocol):
         self.client_id = handshake.identity(target, factory.path)
         if not factory.ledger_available():
             raise Refusal(503, "the ledger is not available, try again later")
-        credentials = await factory.registry.credentials(self.client_id)
-        verdict = await factory.door.judge(self._visitor(self.client_id, request), credentials)
+        registry, visitor = factory.registry, self._visitor(self.client_id, request)
+        if not factory.door.may_be_anonymous(visitor):
+            return await self._enter(request, visitor, await registry.credentials(self.client_id), None)
+        visit = await registry.look(self.client_id)
+        try:
+            return await self._enter(request, visitor, visit.credentials, visit)
+        finally:
+            registry.look_away(visit)
+
+    async def _enter(
+        self, request: ConnectionRequest, visitor: Visitor, credentials: Credentials, visit: Visit | None
+    ) -> str | None:
+        factory = self.factory
+        verdict = await factory.door.judge(visitor, credentials)
         self._check_still_there()
         offered = handshake.offered_subprotocols(request.headers.get("sec-websocket-protocol")) or []
         version = handshake.choose_version(offered, allow_none=credentials.allow_no_subprotocol)
         if version is None:
             self._doomed = True
             return None
-        self.session = await factory.registry.admit(self.client_id, version, authenticated=verdict.authenticated)
+        self.session = await factory.registry.admit(
+            visitor.client_id, version, authenticated=verdict.authenticated, visit=visit
+        )
         if self.state != self.STATE_CONNECTING:
             # connectionLost has found no session to end.
             await factory.registry.discard(self.session, "gave up during the handshake")
         self._check_still_there()
         if verdict.renewed is not None:
-            factory.door.on_renewed(self.client_id, verdict.renewed)
+            factory.door.on_renewed(visitor.client_id, verdict.renewed)
         return version.subprotocol if offered else None
 
     def _visitor(self, client_id: str, request: ConnectionRequest) -> Visitor:

@@ -78,10 +78,15 @@ class Door:
         renewed = await self._renewed(visitor, credentials) if credentials.hashes else None
         return Verdict(authenticated=renewed is not None, renewed=renewed)
 
+    def may_be_anonymous(self, visitor: Visitor) -> bool:
+        """Tell whether somebody is let in without a password, unless this charge point has to give one."""
+        return visitor.given is None and self.profile < BASIC and self._trusts(visitor.address)
+
+    def _trusts(self, address: str) -> bool:
+        return self.anonymous_from_anywhere or handshake.is_private(address)
+
     def _needs_password(self, visitor: Visitor, credentials: Credentials, profile: int) -> bool:
-        if profile >= BASIC or credentials.password_hash is not None:
-            return True
-        if not (self.anonymous_from_anywhere or handshake.is_private(visitor.address)):
+        if profile >= BASIC or credentials.password_hash is not None or not self._trusts(visitor.address):
             return True
         return self.rejects_unknown and not credentials.is_known and visitor.given is not None
 

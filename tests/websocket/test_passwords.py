@@ -271,3 +271,22 @@ def test_nothing_of_a_password_stays_on_an_open_socket():
     desk.ledger.commit_all()
     assert protocol.state == protocol.STATE_OPEN
     assert vars(protocol).keys() == vars(plain).keys()
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_who_gives_up_while_his_state_is_read_leaves_nothing(serve):
+    server = await serve()
+    secure(server.ledger)
+    server.ledger.reads_wait = True
+    client = await server.client()
+    client.send(request("/ocpp/CP1", "ocpp1.6", header("CP1", KEY)))
+    await server.until(lambda: server.ledger.waiting_reads)
+    server.ledger.read_one()
+    await server.until(lambda: server.ledger.waiting_reads)
+    client.hang_up()
+    await server.until(lambda: server.sockets.gate._inside == 0)
+    server.ledger.reads_wait = False
+    server.ledger.read_one()
+    await server.until(lambda: len(server.registry) == 0)
+    assert server.ledger.events() == []
+    assert (await _come(server, KEY)).status == 101
