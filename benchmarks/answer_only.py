@@ -95,7 +95,8 @@ class NoLedger:
         charge_point = ChargePoint(
             client_id=client_id, registration="Accepted", booted_at=_LONG_AGO, booted_as="Accepted"
         )
-        return succeed(ChargePointState(charge_point=charge_point, sequence=0, readings_known_since=_LONG_AGO))
+        state = ChargePointState(charge_point=charge_point, sequence=0, readings_known_since=_LONG_AGO)
+        return succeed((Credentials(is_known=True), state) if query is queries.arrival else state)
 
 
 def main() -> None:
