@@ -25,6 +25,7 @@ from csms.ledger.state import (
     EvseConnector,
     Fact,
     MeterProgress,
+    PasswordHash,
     Provisioned,
     Reading,
     Record,
@@ -36,6 +37,7 @@ from csms.ledger.state import (
 Change = (
     ChargePoint
     | Provisioned
+    | PasswordHash
     | Connector
     | EvseConnector
     | Transaction
