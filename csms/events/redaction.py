@@ -16,7 +16,7 @@ REDACTED = "(redacted)"
 HOLDS_NO_TEXT = frozenset({"Authorize", "Heartbeat", "MeterValues", "StartTransaction", "StopTransaction"})
 """The actions that make up nearly all messages, and hold numbers, times and tags: they are not looked at."""
 _NAMES = re.compile(
-    r"pass(?:word|wd|phrase|code)|authori[sz]ation[ _-]?key|secret|private[ _-]?key|shared[ _-]?key|simpin|credential"
+    r"pass(?:word|wd|phrase|code)|authori[sz]ation[ _-]?key|secret|(?:private|shared|vpn)[ _-]?key|simpin|credential"
     r"|api[ _-]?key|pin[ _-]?code|pwd|(?:access|auth|bearer|refresh)[ _-]?token|puk(?=[\\\"'\s]*[=:]|$)|(?:wpa|wi-?fi)\w*key|psk(?=[\\\"'\s]*[=:]|$)",
     re.IGNORECASE,
 )

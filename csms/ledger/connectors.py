@@ -55,6 +55,7 @@ def status(
         changed_at=instant.at,
     )
     draft = Draft(state, context)
+    evses.told(draft, connector_id, None)
     _put(draft, context, connector, before)
     return draft.decide(None)
 

@@ -70,8 +70,8 @@ def place(draft: Draft, evse_id: int, station_connector_id: int | None) -> int:
     return number
 
 
-def told(draft: Draft, connector_id: int, station_status: str) -> None:
-    """Keep the station's own word for a connector's status."""
+def told(draft: Draft, connector_id: int, station_status: str | None) -> None:
+    """Keep the station's own word for a connector's status; None where it spoke 1.6, which has no other word."""
     known = draft.state.evses.get(connector_id)
     if known is not None and known.station_status != station_status:
         connector = replace(known, station_status=station_status)

@@ -32,7 +32,10 @@ def variable(name: str, **members: Any) -> dict[str, Any]:
             ("ChangeConfiguration", {"key": key, "value": SECRET})
             for key in ("WifiPwd", "AccessToken", "WPA2Key", "Wi-FiKey", "SimPUK")
         ),
-        ("SetVariables", {"setVariableData": [variable("BasicAuthPassword", attributeValue=SECRET)]}),
+        *(
+            ("SetVariables", {"setVariableData": [variable(name, attributeValue=SECRET)]})
+            for name in ("BasicAuthPassword", "VpnKey", "VpnPassword", "ApnPassword", "SharedSecret")
+        ),
         ("NotifyReport", {"reportData": [variable("basicauthpassword", variableAttribute=[{"value": SECRET}])]}),
         ("NotifyEvent", {"eventData": [variable("BasicAuthPassword", actualValue=SECRET)]}),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ledger.event_station import EventStation
 from tests.ledger.station import Station
 
 
@@ -67,3 +68,20 @@ def test_a_status_ends_no_session(station: Station) -> None:
 def test_empty_texts_are_absent(station: Station) -> None:
     station.status(1, "Available", "", info="", vendor_id="", vendor_error_code="")
     assert station.payload("status_changed") == {"connectorId": 1, "status": "Available"}
+
+
+def test_a_station_that_speaks_1_6_again_has_no_other_word_for_a_status() -> None:
+    """The version belongs to the socket: what it said in OCPP 2.x is not what it says now."""
+    station = EventStation()
+    station.status_of("Occupied")
+    station.status(1, "Faulted", "GroundFailure")
+    assert station.payloads("status_changed")[-1] == {
+        "connectorId": 1,
+        "status": "Faulted",
+        "previousStatus": "Preparing",
+        "errorCode": "GroundFailure",
+        "evseId": 1,
+        "stationConnectorId": 1,
+    }
+    station.status_of("Faulted")
+    assert station.state.evses[1].station_status == "Faulted"
