@@ -11,7 +11,7 @@ INSTALL := $(RUN)/python -m pip --disable-pip-version-check install -c constrain
 # Programs of the system are where only root looks for them.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help demo run test bench clean moved mosquitto postgresql node
+.PHONY: help demo run test bench faults fuzz clean moved mosquitto postgresql node
 
 help: ## what there is
 	@sed -n -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +30,12 @@ test: mosquitto postgresql node $(VENV)/.test ## all checks and tests, with all 
 
 bench: mosquitto $(VENV)/.test ## the daemon against its peers, three minutes; QUICK=1 for a short look
 	@$(RUN)/python benchmarks/bench.py $(if $(QUICK),--quick)
+
+faults: mosquitto postgresql $(VENV)/.test ## the fault matrix on real processes, ten minutes; some of it: FAULTS=broker
+	@$(RUN)/python -m tests.faults $(FAULTS)
+
+fuzz: $(VENV)/.test $(VENV)/.fuzz ## look for what breaks codec, handshake and session, MINUTES=5; one: TARGET=codec
+	@$(RUN)/python -m tests.fuzz --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(TARGET)
 
 clean: ## remove what make has made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -63,6 +69,11 @@ $(VENV)/.demo: $(MADE) setup.cfg constraints.txt
 $(VENV)/.test: $(MADE) setup.cfg constraints.txt
 	$(call install,test$(,)demo$(,)bench$(,)postgresql)
 	@touch $(VENV)/.demo
+
+# Where there is no atheris for this Python, a mutation fuzzer of our own does the work.
+$(VENV)/.fuzz: $(MADE) setup.cfg constraints.txt
+	@$(INSTALL) -q atheris 2> /dev/null || echo "atheris cannot be installed: by mutation only"
+	@touch $@
 
 , := ,
 

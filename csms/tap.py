@@ -1,72 +1,25 @@
-"""The composition root: options of ``twistd csms``, and the service made of its parts. Opens nothing."""
+"""What ``twistd csms`` begins with: its options, and the process made ready for the daemon."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import random
 import time
-import uuid
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import txaio
 from twisted.application.service import IService
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IStreamServerEndpoint
-from twisted.internet.threads import deferToThread
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.usage import Options as UsageOptions
-from twisted.web.server import Site
 
-import csms
-from csms import logs
 from csms import reactor as lean_reactor
-from csms.api.api import Parts, make_http_site
-from csms.api.event_feed import EventFeed
-from csms.api.health import Health
-from csms.authority.contracts import ContractCertificates
-from csms.authority.webhook import Terms, Webhook, webhook
-from csms.chargepoint.commands import Commands
-from csms.chargepoint.dispatch import Dispatcher
-from csms.chargepoint.operations import Operations
-from csms.chargepoint.registry import Registry
-from csms.chargepoint.shared import Shared
-from csms.events import business, topics
-from csms.events.identity import event_id
-from csms.events.protocol import ProtocolEvent
-from csms.handlers.families import command_sets, handlers
-from csms.handlers.request import Policy
-from csms.handlers.tags import Tags
-from csms.ledger.cost import Tariff
-from csms.ledger.state import Registration
-from csms.metrics import Counters
-from csms.mqtt.client import MqttClient
-from csms.mqtt.command_feed import CommandFeed
-from csms.mqtt.commands import MqttCommands
-from csms.mqtt.feed import Broker, Feed, Retained
-from csms.mqtt.protocol_stream import ProtocolStream
-from csms.mqtt.relay import Relay
-from csms.mqtt.request_memory import RequestMemory
-from csms.ocppj.versions import SUPPORTED
-from csms.service import Daemon, Listener
 from csms.setting_sources import SettingsError
-from csms.settings import Settings, load
+from csms.settings import load
 from csms.store.database import parse_url
 from csms.store.errors import StoreError
-from csms.store.message_log import MessageLog
-from csms.store.retention import Retention
-from csms.store.store import Store
-from csms.systemd import Notifier
-from csms.websocket.factory import ChargePointFactory
-from csms.websocket.limits import Limits
-from csms.websocket.tls import ChargePointTls
 
-_BACKLOG = 4096
 _M_ARENA_MAX = -8
-_REGISTRATIONS: dict[str, Registration] = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected"}
 
 
 class Options(UsageOptions):
@@ -90,8 +43,11 @@ class Options(UsageOptions):
 
 def makeService(options: Mapping[str, Any]) -> IService:
     """Make the daemon from its options."""
+    # Before the rest of us is imported: some libraries import the reactor, and with it Twisted's default one.
     lean_reactor.install()
     from twisted.internet import reactor
+
+    from csms.composition import build
 
     # Twisted's clock is the wall clock: after a step backwards every timer would stand still (twisted #2424).
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
@@ -108,270 +64,3 @@ def _share_one_heap() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
-
-
-def utc_now() -> datetime:
-    """Return the wall clock's time."""
-    return datetime.now(UTC)
-
-
-def _new_event_id(event_type: str, now: datetime) -> str:
-    return event_id(event_type, now, random.getrandbits)
-
-
-def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> Daemon:
-    """Wire the daemon's parts together."""
-    gateway_id = settings.gateway.id
-    counters = Counters()
-    store = Store(
-        reactor,
-        parse_url(settings.database.url.get_secret_value()),
-        settings.database.durability,
-        gateway_id,
-        time.monotonic,
-    )
-    message_log = MessageLog(store, counters, time.monotonic, settings.messages.bytes_per_chargepoint)
-    command_feed = None
-    if settings.mqtt.enabled and settings.mqtt.commands_enabled:
-        command_feed = CommandFeed(reactor, counters, time.monotonic)
-    stream, relay, mqtt = _mqtt(settings, store, counters, command_feed)
-    if relay is not None:
-        store.event_listeners.append(relay.committed)
-    event_feed = EventFeed(reactor, store, settings.http.event_streams)
-    store.event_listeners.append(event_feed.committed)
-    policy = Policy(
-        heartbeat_interval_s=round(settings.ocpp.heartbeat_interval),
-        unknown_tags=settings.ocpp.unknown_tags,
-        tariff=Tariff(**settings.billing.model_dump(include=set(Tariff.__struct_fields__))),
-        tells_running_cost=settings.billing.running_cost,
-        tells_tariff=settings.billing.tariff_in_authorize,
-    )
-    authority = _authority(reactor, settings, counters)
-    contracts = _contracts(settings)
-    shared = Shared(
-        clock=reactor,
-        now=utc_now,
-        new_event_id=_new_event_id,
-        gateway_id=gateway_id,
-        ledger=store,
-        dispatchers={
-            version: Dispatcher.of(version, handlers(version, store, policy, authority, contracts))
-            for version in SUPPORTED
-        },
-        counters=counters,
-        publish_protocol_event=_to_both(stream, message_log) if stream is not None else message_log.offer,
-        unknown_chargepoints=_REGISTRATIONS[settings.ocpp.unknown_chargepoints],
-        validation=settings.ocpp.validation,
-    )
-    registry = Registry(shared)
-    operations = Operations.of(
-        shared,
-        registry,
-        command_sets(policy.tariff),
-        new_message_id=lambda: str(uuid.uuid4()),
-        tariff=policy.tariff,
-        asks_transaction_status=settings.ocpp.ask_transaction_status,
-        cost_updates_every_s=settings.billing.cost_updated,
-        tags=Tags(store, policy.unknown_tags, authority),
-    )
-    if command_feed is not None:
-        _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))
-    sockets = ChargePointFactory(
-        reactor,
-        shared,
-        registry,
-        _limits(settings),
-        path=settings.ocpp.path,
-        anonymous_from_anywhere=settings.ocpp.anonymous_networks == "any",
-    )
-    tls = None
-    if settings.tls.certificate:
-        tls = ChargePointTls(
-            [str(Path(path).absolute()) for path in settings.tls.certificate],
-            [str(Path(path).absolute()) for path in settings.tls.key],
-            _absolute(settings.tls.client_ca),
-        )
-    token = settings.http.token.get_secret_value() if settings.http.token is not None else None
-    health = Health(
-        counters,
-        lambda: {"store": store.available, "listeners": daemon.is_listening},
-        lambda: {
-            "mqtt": ("connected" if mqtt.connected else "disconnected") if mqtt is not None else "off",
-            "gatewayId": gateway_id,
-            "version": csms.__version__,
-        },
-        token,
-    )
-    api = Parts(
-        ledger=store,
-        commands=operations.commands,
-        provisioning=operations.provisioning,
-        transactions=operations.transactions,
-        feed=event_feed,
-        now=utc_now,
-        gateway_id=gateway_id,
-        tariff=policy.tariff,
-    )
-    daemon = Daemon(
-        reactor=reactor,
-        store=store,
-        message_log=message_log,
-        registry=registry,
-        sockets=sockets,
-        listeners=_listeners(reactor, settings, sockets, tls, make_http_site(api, health, token)),
-        event_feed=event_feed,
-        mqtt=mqtt,
-        tls=tls,
-        notifier=Notifier.from_environment(environment, os.getpid()),
-        retention=Retention(
-            settings.events.retention,
-            settings.ledger.readings_retention,
-            settings.ledger.records_retention,
-            settings.messages.retention,
-        ),
-        now=utc_now,
-        observer=logs.observer(settings.log.format, settings.log.level),
-        jobs=operations.jobs,
-        authority=authority,
-        contracts=contracts,
-    )
-    counters.gauges.update(
-        connected_charge_points=("charge points that are connected", lambda: len(registry)),
-        mqtt_connected=("whether the broker is connected", lambda: int(mqtt is not None and mqtt.connected)),
-        mqtt_command_subscriptions=(
-            "charge points whose commands are subscribed to",
-            lambda: command_feed.subscriptions if command_feed is not None else 0,
-        ),
-        relay_backlog=("events read but not acknowledged", lambda: relay.backlog if relay is not None else 0),
-        event_streams=("clients of the live view", lambda: len(event_feed)),
-        ledger_available=("whether the ledger can be written", lambda: int(store.available)),
-        ledger_commits=("commits since the start", lambda: store.commits),
-        ledger_decisions=("decisions committed since the start", lambda: store.decisions),
-    )
-    return daemon
-
-
-def _authority(reactor: Any, settings: Settings, counters: Counters) -> Webhook | None:
-    authority = settings.authority
-    if authority.url is None:
-        return None
-    terms = Terms(
-        url=authority.url,
-        timeout_s=authority.timeout,
-        token=authority.token.get_secret_value() if authority.token is not None else None,
-        cache_s=authority.cache,
-        absent=authority.absent,
-    )
-    return webhook(reactor, terms, counters)
-
-
-def _contracts(settings: Settings) -> ContractCertificates | None:
-    path = _absolute(settings.iso15118.mo_roots)
-    return ContractCertificates(deferToThread, path) if path is not None else None
-
-
-def _join(feed: CommandFeed, commands: Commands, registry: Registry, memory: RequestMemory) -> None:
-    """Let commands come by MQTT for the charge points that are held here."""
-    mqtt_commands = MqttCommands(commands, feed, memory, utc_now)
-    feed.take, feed.is_busy = mqtt_commands.take, lambda: mqtt_commands.is_busy
-    registry.on_held, registry.on_released = feed.hold, feed.release
-    commands.on_queued_result = mqtt_commands.queued_result
-
-
-def _mqtt(
-    settings: Settings, store: Store, counters: Counters, command_feed: CommandFeed | None
-) -> tuple[ProtocolStream | None, Relay | None, MqttClient | None]:
-    mqtt, gateway_id = settings.mqtt, settings.gateway.id
-    if not mqtt.enabled:
-        return None, None, None
-    stream = ProtocolStream(gateway_id, counters, time.monotonic) if mqtt.protocol_events_enabled else None
-    relay = None
-    if mqtt.business_events_enabled:
-        relay = Relay(store, time.monotonic, utc_now, counters, mqtt.qos)
-    feeds: list[Feed] = [feed for feed in (relay, command_feed, stream) if feed is not None]
-    topic = topics.gateway_status(gateway_id)
-    client = MqttClient(
-        Broker(
-            host=mqtt.host,
-            port=mqtt.port,
-            client_id=mqtt.client_id or f"csms-{gateway_id}",
-            username=mqtt.username,
-            password=mqtt.password.get_secret_value() if mqtt.password is not None else None,
-            tls=mqtt.tls,
-            ca=_absolute(mqtt.ca),
-            certificate=_absolute(mqtt.certificate),
-            key=_absolute(mqtt.key),
-            protocol=mqtt.protocol,
-        ),
-        feeds,
-        birth=lambda: Retained(
-            topic,
-            business.encode(
-                business.GatewayStatus(
-                    online=True, gateway_id=gateway_id, version=csms.__version__, timestamp=utc_now()
-                )
-            ),
-        ),
-        will=Retained(topic, business.encode(business.GatewayStatus(online=False))),
-        random=random.random,
-        receiver=command_feed,
-    )
-    for feed in (relay, command_feed, stream):
-        if feed is not None:
-            feed.wake = client.wake
-    return stream, relay, client
-
-
-def _to_both(stream: ProtocolStream, message_log: MessageLog) -> Callable[[ProtocolEvent], None]:
-    def publish(event: ProtocolEvent) -> None:
-        stream.offer(event)
-        message_log.offer(event)
-
-    return publish
-
-
-def _absolute(path: str | None) -> str | None:
-    return str(Path(path).absolute()) if path is not None else None
-
-
-def _limits(settings: Settings) -> Limits:
-    limits = settings.limits
-    return Limits(
-        message_bytes=limits.message_bytes,
-        frame_bytes=limits.frame_bytes,
-        handshake_timeout_s=limits.handshake_timeout,
-        handshakes=limits.handshakes,
-        connections_per_address=limits.connections_per_address,
-        calls_per_second=limits.calls_per_second,
-        calls_burst=limits.calls_burst,
-        ping_interval_s=settings.ocpp.ping_interval,
-        ping_timeout_s=settings.ocpp.ping_timeout,
-    )
-
-
-def _listeners(
-    reactor: Any, settings: Settings, sockets: ChargePointFactory, tls: ChargePointTls | None, site: Site
-) -> list[Listener]:
-    listeners = [
-        Listener(f"ocpp.listen {text}", _endpoint(reactor, text), sockets, sockets.gate)
-        for text in settings.ocpp.listen
-    ]
-    if tls is not None:
-        secured = TLSMemoryBIOFactory(tls, False, sockets)
-        listeners += [
-            Listener(f"tls.listen {text}", _endpoint(reactor, text), secured, sockets.gate)
-            for text in settings.tls.listen
-        ]
-    text = settings.http.endpoint
-    return [*listeners, Listener(f"http.listen {text}", _endpoint(reactor, text), site)]
-
-
-def _endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
-    """Return an endpoint whose backlog takes a whole fleet that comes back at once."""
-    if text.startswith(("tcp:", "tcp6:")) and "backlog=" not in text:
-        text += f":backlog={_BACKLOG}"
-    try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
-    except (ValueError, LookupError, TypeError) as error:
-        raise SystemExit(f"csms: {text!r} is no server endpoint: {error}") from None
-    return endpoint

@@ -83,6 +83,12 @@ class Postgresql:
         """End without a shutdown: the next start recovers (SIGQUIT, as kill -9 would leave shared memory behind)."""
         self._end(signal.SIGQUIT)
 
+    def forget(self) -> None:
+        """Note that all its processes were killed from outside: `start` may come next."""
+        assert self._process is not None
+        self._process.wait(20)
+        self._process = None
+
     def _end(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)

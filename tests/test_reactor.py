@@ -64,6 +64,7 @@ def run(program: str) -> str:
     ("before", "kind"),
     [
         ("", "LeanReactor"),
+        ("import csms.tap", "LeanReactor"),
         ("from twisted.internet import pollreactor; pollreactor.install()", "PollReactor"),
     ],
 )

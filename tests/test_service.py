@@ -13,10 +13,10 @@ from tests.programs import free_port
 _PROGRAM = """
 import os
 from twisted.internet import reactor
-from csms import settings, tap
+from csms import composition, settings
 from csms.store.errors import StoreBroken
 
-daemon = tap.build(reactor, settings.load(None), os.environ)
+daemon = composition.build(reactor, settings.load(None), os.environ)
 daemon.startService()
 reactor.addSystemEventTrigger("before", "shutdown", daemon.stopService)
 

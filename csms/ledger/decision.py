@@ -25,6 +25,7 @@ from csms.ledger.state import (
     EvseConnector,
     Fact,
     MeterProgress,
+    PasswordHash,
     Provisioned,
     Reading,
     Record,
@@ -36,6 +37,7 @@ from csms.ledger.state import (
 Change = (
     ChargePoint
     | Provisioned
+    | PasswordHash
     | Connector
     | EvseConnector
     | Transaction
@@ -86,14 +88,13 @@ Rule = Callable[[ChargePointState, Context], Decision[Answer]]
 class Draft:
     """Collects the changes and events of a decision while a rule makes it."""
 
-    __slots__ = ("_changes", "_context", "_events", "_sequence", "state")
+    __slots__ = ("_changes", "_context", "_events", "state")
 
     def __init__(self, state: ChargePointState, context: Context) -> None:
         self.state = state
         self._context = context
         self._changes: list[Change] = []
         self._events: list[BusinessEvent] = []
-        self._sequence = state.sequence
 
     def change(self, *changes: Change) -> None:
         """Have rows written."""
@@ -103,7 +104,7 @@ class Draft:
         """Have an event published; return its id."""
         context = self._context
         event_id = context.new_event_id(event_type, context.now)
-        self._sequence += 1
+        sequence = self.state.sequence + 1
         self._events.append(
             BusinessEvent(
                 timestamp=context.now,
@@ -111,12 +112,13 @@ class Draft:
                 event_type=event_type,
                 event_id=event_id,
                 payload=payload,
-                sequence=self._sequence,
+                sequence=sequence,
                 gateway_id=context.gateway_id,
                 causation_id=context.message_id,
                 supersedes=supersedes if supersedes is not None else UNSET,
             )
         )
+        self.state = replace(self.state, sequence=sequence)
         return event_id
 
     def take(self, decision: Decision[Answer]) -> Answer:
@@ -131,5 +133,4 @@ class Draft:
 
     def decide(self, answer: Answer) -> Decision[Answer]:
         """Close the draft."""
-        state = replace(self.state, sequence=self._sequence) if self._events else self.state
-        return Decision(answer, state, tuple(self._changes), tuple(self._events))
+        return Decision(answer, self.state, tuple(self._changes), tuple(self._events))

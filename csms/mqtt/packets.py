@@ -5,8 +5,6 @@ What comes else is read by `incoming`; everything more is paho's.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from csms.events import topics
 from csms.mqtt.feed import Unpublishable
 
@@ -25,18 +23,6 @@ def publish(topic: str, payload: bytes, *, qos: int, retain: bool, packet_id: in
 
     :raises Unpublishable: the topic is empty or too long, or no UTF-8.
     """
-    name = _name(topic)
-    if not qos:
-        size = variable_length(len(name) + len(properties) + len(payload))
-        return b"".join((_PLAIN_RETAINED if retain else _PLAIN, size, name, properties, payload))
-    head = bytes((_PUBLISH | qos << 1 | (_RETAIN if retain else 0),))
-    size = variable_length(2 + len(name) + len(properties) + len(payload))
-    return b"".join((head, size, name, packet_id.to_bytes(2), properties, payload))
-
-
-@lru_cache(maxsize=8192)
-def _name(topic: str) -> bytes:
-    """Return a topic as it stands in a packet; there are as many as charge points, times their actions."""
     try:
         name = topic.encode()
     except UnicodeEncodeError as error:
@@ -44,7 +30,12 @@ def _name(topic: str) -> bytes:
     if not 0 < len(name) <= _LONGEST_TEXT:
         # With MQTT 5 an empty topic would be taken for an alias, and the broker hang up.
         raise Unpublishable("the topic is empty or too long")
-    return len(name).to_bytes(2) + name
+    size, length = 2 + len(name) + len(properties) + len(payload), len(name).to_bytes(2)
+    if not qos:
+        head = _PLAIN_RETAINED if retain else _PLAIN
+        return b"".join((head, variable_length(size), length, name, properties, payload))
+    head = bytes((_PUBLISH | qos << 1 | (_RETAIN if retain else 0),))
+    return b"".join((head, variable_length(size + 2), length, name, packet_id.to_bytes(2), properties, payload))
 
 
 def acknowledgements(data: bytes, start: int) -> tuple[list[tuple[int, int]], int]:

@@ -44,6 +44,17 @@ def _kind(event_type: str) -> bytes:
     return packets.user_properties(("specversion", "1.0"), ("type", f"csms.{event_type}"))
 
 
+@lru_cache(maxsize=256)
+def _source(client_id: str) -> bytes:
+    return packets.user_property(b"source", b"/csms/chargepoints/" + topics.level(client_id).encode())
+
+
+@lru_cache(maxsize=64)
+def _time(at: datetime) -> bytes:
+    """Events of one message have one time."""
+    return packets.user_property(b"time", at.isoformat().replace("+00:00", "Z").encode())
+
+
 @define(eq=False)
 class Relay:
     """A feed of business events and of the retained states that they change.
@@ -177,11 +188,11 @@ class Relay:
             self._stale_states[event.client_id] = None
         try:
             # Names of ours, and levels of topics: they are publishable.
-            attributes = (
-                _kind(event.event_type)
-                + packets.user_property(b"id", event.event_id.encode())
-                + packets.user_property(b"source", b"/csms/chargepoints/" + topics.level(event.client_id).encode())
-                + packets.user_property(b"time", event.timestamp.isoformat().replace("+00:00", "Z").encode())
+            attributes = b"%b%b%b%b" % (
+                _kind(event.event_type),
+                packets.user_property(b"id", event.event_id.encode()),
+                _source(event.client_id),
+                _time(event.timestamp),
             )
             packet_id = link.publish(event.topic, event.body, qos=self._qos, properties=attributes)
         except Unpublishable as error:

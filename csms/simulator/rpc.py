@@ -134,7 +134,9 @@ class Rpc:
         return pending.waiting
 
     def received(self, data: bytes) -> None:
-        """Take one text message of the server."""
+        """Take one text message of the server; what comes after we hung up is too late."""
+        if self._lost_because is not None:
+            return
         try:
             event = self._connection.receive(data)
         except codec.BadUtf8 as error:

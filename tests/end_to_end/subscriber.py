@@ -30,7 +30,7 @@ class Subscriber:
         self._client.reconnect_delay_set(0.1, 0.5)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._subscribed.wait(10), "the broker did not take the subscription"
+        self.wait_subscribed()
 
     def _on_connect(self, client: Client, *_: object) -> None:
         client.subscribe([(topic, 1) for topic in self._topics])
@@ -39,6 +39,14 @@ class Subscriber:
         with self._changed:
             self.messages.append((message.topic, json.loads(message.payload), message.retain))
             self._changed.notify_all()
+
+    def forget_subscription(self) -> None:
+        """Let `wait_subscribed` wait for a subscription that is yet to come."""
+        self._subscribed.clear()
+
+    def wait_subscribed(self) -> None:
+        """Wait until the broker has taken the subscription, again if it was forgotten."""
+        assert self._subscribed.wait(15), "the broker did not take the subscription"
 
     def of(self, prefix: str) -> list[dict]:
         """Return the bodies under a topic prefix, in the order of arrival."""

@@ -139,6 +139,40 @@ async def test_silence_ends_at_the_handshake_deadline(secured):
     assert not server.sockets._addresses._connections
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET /ocpp/CP1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x00" * 1000,
+        b"\x16\x03\x01\xff\xff" + b"\xff" * 70_000,
+        b"\x15\x03\x03\x00\x02\x02\x28",
+        b"\x80\x2e\x01\x00\x02" + b"\x00" * 60,
+    ],
+    ids=["HTTP", "zeros", "an overlong record", "an alert", "SSL 2"],
+)
+@pytest_twisted.ensureDeferred
+async def test_garbage_in_place_of_tls(secured, logged, garbage):
+    """It is hung up on, told in one line at most, and holds no place in the gate."""
+    server = await secured(handshake_timeout_s=3)
+    client = await server.client()
+    client.send(garbage)
+    await client.gone()
+    await server.until(lambda: server.sockets.gate._inside == 0)
+    assert [event for event in logged.events if event["log_level"] >= LogLevel.error] == []
+    assert len([event for event in logged.events if event.get("address") == HOST]) <= 1
+    assert (await _connect(server)).status == 101
+
+
+@pytest_twisted.ensureDeferred
+async def test_garbage_in_the_middle_of_tls(secured, logged):
+    server = await secured()
+    client = await _connect(server)
+    client.transport.transport.write(b"\x17\x03\x03\x00\x20" + b"\xaa" * 32)
+    await client.gone()
+    await server.until(lambda: server.registry.get("CP1") is None)
+    assert [event for event in logged.events if event["log_level"] >= LogLevel.error] == []
+
+
 @pytest_twisted.ensureDeferred
 async def test_connections_per_address(secured, logged):
     server = await secured(connections_per_address=1)

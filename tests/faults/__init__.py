@@ -1,0 +1,1 @@
+"""The fault matrix on real processes: ``make faults`` (see docs/faults.md)."""
