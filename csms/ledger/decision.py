@@ -125,10 +125,7 @@ class Draft:
         """Go on from what another rule decided about this draft's state; return its answer."""
         self.state = decision.state
         self._changes.extend(decision.changes)
-        for event in decision.events:
-            # Its draft did not know how many this one has told of already.
-            self._sequence += 1
-            self._events.append(replace(event, sequence=self._sequence))
+        self._events.extend(decision.events)
         return decision.answer
 
     def decide(self, answer: Answer) -> Decision[Answer]:
