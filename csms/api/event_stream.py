@@ -70,7 +70,6 @@ class EventStream:
             return self._over
         request = self._request
         request.setHeader("content-type", EVENT_STREAM)
-        request.setHeader("cache-control", "no-store")
         request.setHeader("x-accel-buffering", "no")
         request.registerProducer(self, True)
         self._begun = True

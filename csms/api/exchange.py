@@ -141,6 +141,4 @@ def write_problem(request: IRequest, problem: Problem) -> bytes:
 def _write(request: IRequest, body: bytes, media: str) -> bytes:
     request.setHeader("content-type", media)
     request.setHeader("content-length", str(len(body)))
-    request.setHeader("cache-control", "no-store")
-    request.setHeader("x-content-type-options", "nosniff")
     return body
