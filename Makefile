@@ -11,7 +11,7 @@ INSTALL := $(RUN)/python -m pip --disable-pip-version-check install -c constrain
 # Programs of the system are where only root looks for them.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help demo run test bench faults fuzz clean moved mosquitto postgresql node
+.PHONY: help demo run test audit bench faults fuzz clean moved mosquitto postgresql node
 
 help: ## what there is
 	@sed -n -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,9 +24,21 @@ run: $(VENV)/.demo ## the daemon alone, in the foreground; with settings: CONFIG
 
 test: mosquitto postgresql node $(VENV)/.test ## all checks and tests, with all their set-up
 	@echo "== ruff" && $(RUN)/ruff check . && $(RUN)/ruff format --check .
+	@$(MAKE) --no-print-directory audit
 	@echo "== mypy" && $(RUN)/mypy
 	@echo "== import-linter" && $(RUN)/lint-imports
 	@echo "== pytest" && $(RUN)/python -m pytest $(TESTS) < /dev/null
+
+audit: $(VENV)/.test ## bandit, and pip-audit where the advisories of PyPI can be reached
+	@echo "== bandit" && $(RUN)/bandit --quiet --recursive --severity-level medium csms twisted
+	@echo "== pip-audit" && { $(RUN)/pip-audit --version > /dev/null && { found=0; \
+	  said="$$($(RUN)/pip-audit --progress-spinner off --timeout 10 --disable-pip --no-deps \
+	    --requirement constraints.txt 2>&1)" || found=$$?; \
+	  skipped=$$(grep -c 'could not be audited' <<< "$$said" || true); \
+	  if grep -q 'Found .* vulnerabilit' <<< "$$said"; then echo "$$said"; exit 1; \
+	  elif [ $$found != 0 ]; then echo "NOT DONE: no advisories to be had: $$(tail -n 1 <<< "$$said" | cut -c 1-200)"; \
+	  elif [ $$skipped != 0 ]; then echo "NOT DONE for $$skipped packages: no advisories of them to be had"; \
+	  else echo "$$said"; fi; }; }
 
 bench: mosquitto $(VENV)/.test ## the daemon against its peers, three minutes; QUICK=1 for a short look
 	@$(RUN)/python benchmarks/bench.py $(if $(QUICK),--quick)

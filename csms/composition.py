@@ -20,6 +20,7 @@ from twisted.web.server import Site
 
 import csms
 from csms import logs
+from csms.api.access import Access
 from csms.api.api import Parts, make_http_site
 from csms.api.event_feed import EventFeed
 from csms.api.health import Health
@@ -169,7 +170,6 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             "gatewayId": gateway_id,
             "version": csms.__version__,
         },
-        token,
     )
     api = Parts(
         ledger=store,
@@ -177,6 +177,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         provisioning=operations.provisioning,
         transactions=operations.transactions,
         feed=event_feed,
+        access=Access(store, time.monotonic, token),
         now=utc_now,
         gateway_id=gateway_id,
         tariff=policy.tariff,
@@ -187,7 +188,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         message_log=message_log,
         registry=registry,
         sockets=sockets,
-        listeners=_listeners(reactor, settings, sockets, tls, make_http_site(api, health, token)),
+        listeners=_listeners(reactor, settings, sockets, tls, make_http_site(api, health)),
         event_feed=event_feed,
         mqtt=mqtt,
         tls=tls,

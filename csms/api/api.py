@@ -11,6 +11,7 @@ from klein import Klein
 from twisted.web.server import Site
 
 from csms.api import ports
+from csms.api.access import Access
 from csms.api.app import make_app
 from csms.api.charge_points import ChargePoints
 from csms.api.commands import Commands
@@ -29,6 +30,7 @@ from csms.api.root import Root, make_site
 from csms.api.routes import Route
 from csms.api.station_tariffs import StationTariffs
 from csms.api.tariffs import Tariffs
+from csms.api.tokens import Tokens
 from csms.api.transactions import Transactions
 from csms.api.variables import Variables
 from csms.ledger.cost import Tariff
@@ -50,6 +52,7 @@ class Parts:
     provisioning: ports.Provisioning
     transactions: ports.Transactions
     feed: EventFeed
+    access: Access
     now: Callable[[], datetime]
     gateway_id: str
     tariff: Tariff = field(factory=Tariff)
@@ -73,12 +76,13 @@ def make_routes(parts: Parts) -> Sequence[Route]:
         Tariffs(ledger, parts.provisioning),
         StationTariffs(ledger, parts.commands, parts.tariff),
         Events(ledger, parts.feed),
+        Tokens(ledger, parts.access, parts.feed, parts.now),
     ]
     routes = [route for resource in resources for route in resource.routes()]
     return [*routes, *OpenApi(routes).routes()]
 
 
-def make_http_site(parts: Parts, health: Health, token: str | None) -> Site:
+def make_http_site(parts: Parts, health: Health) -> Site:
     """Return the site that serves the API, and the supervisor's questions beside it."""
     api: Klein = make_app(make_routes(parts))
-    return make_site(Root(api, health.app, token))
+    return make_site(Root(api, health.app, parts.access))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred
@@ -13,6 +13,7 @@ from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map
 
+from csms.api.access import Bearer
 from csms.api.exchange import understand, write, write_problem
 from csms.api.parameters import RESERVED
 from csms.api.problems import Problem, unavailable
@@ -74,6 +75,7 @@ def _endpoint(route: Route) -> Callable[..., Deferred[bytes | None]]:
 
 async def _serve(route: Route, request: IRequest, texts: dict[str, str]) -> bytes | None:
     try:
+        _demand_role(route, cast(Any, request).bearer)
         answer = await route.handler(understand(route, request, texts))
         return write(request, answer) if answer is not None else None
     except Problem as problem:
@@ -86,6 +88,11 @@ async def _serve(route: Route, request: IRequest, texts: dict[str, str]) -> byte
     except Exception:  # noqa: BLE001 - whatever it is: it is logged, and the operator gets a problem
         _log.failure("{operation} failed", operation=route.name)
         return write_problem(request, Problem(500, "the daemon failed; its log says more"))
+
+
+def _demand_role(route: Route, bearer: Bearer) -> None:
+    if not bearer.may(route.role):
+        raise Problem(403, f"this needs a token of the role {route.role}, and yours has {bearer.role}")
 
 
 def handle_unknown(app: Klein) -> None:

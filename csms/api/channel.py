@@ -1,4 +1,4 @@
-"""One client's connection: requests that are not HTTP, or too large for it, get a problem as all others do.
+"""One client's connection: what every answer says to browsers, and problems for what is not HTTP or too large for it.
 
 Twisted hangs up on a line that is too long, and answers the rest with a bare 400. What is refused here is answered, and the
 connection ends after it: the client's side is read on for a moment, as data that nobody read would have the kernel take back
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 from twisted.web.server import Site
 
 from csms.api.problems import MEDIA as PROBLEM
@@ -18,6 +19,14 @@ from csms.api.problems import Problem
 MOST_LINE_BYTES = 16 * 1024
 """Of the request line, and of each header."""
 MOST_HEADERS = 500
+SECURITY_HEADERS = {
+    b"Cache-Control": b"no-store",
+    b"Content-Security-Policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"Cross-Origin-Resource-Policy": b"same-origin",
+    b"Referrer-Policy": b"no-referrer",
+    b"X-Content-Type-Options": b"nosniff",
+}
+"""What every answer has, unless it says something else itself: none is kept, shown as a page, or used by another site."""
 _LINGER_S = 5
 _MOST_SPILLED_BYTES = 4 * 1024 * 1024
 
@@ -42,6 +51,14 @@ class Channel(HTTPChannel):
         if self._spilled > _MOST_SPILLED_BYTES:
             self.transport.abortConnection()
 
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head of an answer: with what every answer has, and without the name and version of the server."""
+        headers.removeHeader(b"server")
+        for name, value in SECURITY_HEADERS.items():
+            if not headers.hasHeader(name):
+                headers.setRawHeaders(name, [value])
+        super().writeHeaders(version, code, reason, headers)
+
     def lineLengthExceeded(self, line: bytes) -> None:
         if hasattr(self, "_command"):
             self._refuse(_large_headers())
@@ -64,11 +81,10 @@ class Channel(HTTPChannel):
             f"HTTP/1.1 {problem.status} {problem.title}\r\n"
             f"Content-Type: {PROBLEM}\r\n"
             f"Content-Length: {len(body)}\r\n"
-            "Cache-Control: no-store\r\n"
-            "X-Content-Type-Options: nosniff\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + (b"" if is_head else body))
+            "Connection: close\r\n"
+        ).encode()
+        head += b"".join(b"%b: %b\r\n" % header for header in SECURITY_HEADERS.items())
+        self.transport.write(head + b"\r\n" + (b"" if is_head else body))
         self.setTimeout(None)
         if self._abortingCall is None:
             self._abortingCall = self.callLater(_LINGER_S, self.forceAbortClient)

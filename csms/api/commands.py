@@ -72,7 +72,7 @@ class Commands:
                 "POST", "/chargepoints/{clientId}/commands/{action}", "sendCommand",
                 "Send an OCPP request to a charge point; the body is its payload",
                 self.send, {200: CommandAnswer, 202: CommandSent}, query=CommandQuery, body=Body(dict[str, Any]),
-                problems=(404, 409, 422, 502, 503, 504), headers=(_PREFER, IDEMPOTENCY_KEY),
+                problems=(404, 409, 422, 502, 503, 504), headers=(_PREFER, IDEMPOTENCY_KEY), role="operate",
             )
         ]  # fmt: skip
 

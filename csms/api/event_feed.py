@@ -117,6 +117,12 @@ class EventFeed:
         for stream in list(self._streams):
             stream.close()
 
+    def end_of(self, token_name: str) -> None:
+        """End the streams that were opened with a token: there is none of this name any more."""
+        for stream in list(self._streams):
+            if stream.token_name == token_name:
+                stream.close()
+
     def _wake(self) -> None:
         self._woken = False
         self._pump_all()

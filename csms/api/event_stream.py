@@ -64,13 +64,18 @@ class EventStream:
         self._stalled: IDelayedCall | None = None
         self._over: Deferred[None] = Deferred()
 
+    @property
+    def token_name(self) -> str | None:
+        """The name of the token that it was opened with, None where that is none of the ledger's."""
+        name: str | None = self._request.bearer.name
+        return name
+
     def begin(self, first: Slice) -> Deferred[None]:
         """Start with a batch; the Deferred fires when the stream is over."""
         if self._closed:
             return self._over
         request = self._request
         request.setHeader("content-type", EVENT_STREAM)
-        request.setHeader("cache-control", "no-store")
         request.setHeader("x-accel-buffering", "no")
         request.registerProducer(self, True)
         self._begun = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from email.message import Message
-from hmac import compare_digest
 from typing import Any
 
 import msgspec
@@ -23,15 +22,6 @@ _AT = re.compile(r"^(?P<fault>.*) - at `\$?\.?(?P<path>.*)`$", re.DOTALL)
 _QUALITY = re.compile(r";\s*q=(?P<q>[0-9.]+)", re.IGNORECASE)
 _MOST_RANGES = 50
 _NO_BODY = frozenset({204, 304})
-
-
-def is_authorised(request: IRequest, token: str | None) -> bool:
-    """Tell whether a request carries the bearer token, if there is one (RFC 6750); compared in constant time."""
-    if token is None:
-        return True
-    headers = request.requestHeaders.getRawHeaders(b"authorization") or [b""]
-    scheme, _, given = headers[0].partition(b" ")
-    return compare_digest(given.strip(), token.encode()) and scheme.lower() == b"bearer" and len(headers) == 1
 
 
 def understand(route: Route, request: IRequest, texts: dict[str, str]) -> Exchange:
@@ -141,6 +131,4 @@ def write_problem(request: IRequest, problem: Problem) -> bytes:
 def _write(request: IRequest, body: bytes, media: str) -> bytes:
     request.setHeader("content-type", media)
     request.setHeader("content-length", str(len(body)))
-    request.setHeader("cache-control", "no-store")
-    request.setHeader("x-content-type-options", "nosniff")
     return body

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from attrs import define, field
+from attrs import define
 from klein import Klein
 from twisted.web.iweb import IRequest
 
 from csms.api.app import handle_unknown
-from csms.api.exchange import is_authorised, write, write_problem
-from csms.api.problems import Problem
+from csms.api.exchange import write
 from csms.api.routes import Answer
 from csms.metrics import Counters, exposition
 
@@ -27,7 +26,6 @@ class Health:
     _counters: Counters
     _readiness: Callable[[], dict[str, bool]]
     _information: Callable[[], dict[str, Any]]
-    _token: str | None = field(default=None, repr=False)
     app = Klein()
 
     @app.route("/health", methods=["GET"])
@@ -44,11 +42,7 @@ class Health:
 
     @app.route("/metrics", methods=["GET"])
     def metrics(self, request: IRequest) -> bytes:
-        """Prometheus metrics; behind the token, if there is one."""
-        if not is_authorised(request, self._token):
-            return write_problem(
-                request, Problem(401, "a bearer token is needed", headers=[("www-authenticate", "Bearer")])
-            )
+        """Prometheus metrics; behind a token, if there is one (see `csms.api.root`)."""
         return write(request, Answer(exposition(self._counters), media="text/plain; version=0.0.4; charset=utf-8"))
 
     handle_unknown(app)

@@ -24,6 +24,15 @@ _UNDECODABLE = "surrogateescape"
 ClientId = Annotated[str, Meta(min_length=1, max_length=255, description="The charge point's identity")]
 Limit = Annotated[int, Meta(ge=1, le=500, description="How many items at most")]
 Cursor = Annotated[str, Meta(max_length=1000, description="`next` of the page before")]
+TokenName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$",
+        max_length=64,
+        description="A token's name",
+        examples=["grafana"],
+    ),
+]
 Time = Annotated[datetime, Meta(tz=True)]
 
 PATH: Mapping[str, Any] = {
@@ -43,6 +52,7 @@ PATH: Mapping[str, Any] = {
     "reservationId": Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
     "idTag": Annotated[str, Meta(min_length=1, max_length=255)],
     "tariffId": Annotated[str, Meta(min_length=1, max_length=100)],
+    "tokenName": TokenName,
 }
 """The type of each parameter of a path."""
 RESERVED: Mapping[str, tuple[str, ...]] = {"idTag": ("import", "export")}

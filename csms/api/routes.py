@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from msgspec import Struct
 from twisted.web.iweb import IRequest
+
+from csms.store.tokens import Role
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -74,7 +76,8 @@ class Route:
     """One operation. ``path`` is below the prefix, with its parameters in braces.
 
     ``answers`` has the type of each answer that is no problem, None where there is no body, and ``media`` other media types
-    that a 200 can have. A handler that has written its answer itself returns None.
+    that a 200 can have. A handler that has written its answer itself returns None. ``role`` is what a token needs for it: to
+    read for a GET and admin for everything else, where the route does not name another.
     """
 
     method: str
@@ -88,6 +91,7 @@ class Route:
     problems: tuple[int, ...] = ()
     headers: tuple[Header, ...] = ()
     media: tuple[str, ...] = ()
+    role: Role = Factory(lambda route: "read" if route.method == "GET" else "admin", takes_self=True)
 
     @property
     def offers(self) -> tuple[str, ...]:

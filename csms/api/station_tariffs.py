@@ -77,6 +77,7 @@ class StationTariffs:
             Route(
                 "POST", path, "sendTariff", "Send a tariff to a charge point (OCPP 2.1)",
                 self.send, {200: TariffSent}, body=Body(TariffForStation), problems=(404, 422, 502, 503, 504),
+                role="operate",
             ),
         ]  # fmt: skip
 

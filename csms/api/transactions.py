@@ -117,7 +117,7 @@ class Transactions:
             ),
             Route(
                 "POST", f"{one}/close", "closeTransaction", "Close a transaction that the charge point forgot",
-                self.close, {200: ShownTransaction}, problems=(404, 409),
+                self.close, {200: ShownTransaction}, problems=(404, 409), role="operate",
             ),
         ]  # fmt: skip
 

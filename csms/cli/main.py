@@ -27,6 +27,7 @@ _COMMANDS = {
     "send": ("csms.cli.send", "send"),
     "simulate": ("csms.cli.simulate", "simulate"),
     "tariff": ("csms.cli.tariff", "tariff"),
+    "token": ("csms.cli.token", "token"),
     "transaction": ("csms.cli.transaction", "transaction"),
 }
 

@@ -377,6 +377,16 @@ seen_requests = Table(
 )
 """Commands that were taken, so that none is executed twice; ``face`` is ``http`` or ``mqtt``."""
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("role", String(10), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+"""Tokens of the HTTP API, as the SHA-256 of their texts (`csms.store.tokens`)."""
+
 queued_commands = Table(
     "queued_commands",
     metadata,

@@ -109,8 +109,8 @@ class Http:
 class EventSource(Protocol):
     """A client of a stream: whole blocks only, as a browser takes them."""
 
-    def __init__(self, port, target="/api/v1/events", *, last_id=None, on_block=lambda: None):
-        headers = {"Host": f"127.0.0.1:{port}", "Accept": "text/event-stream"}
+    def __init__(self, port, target="/api/v1/events", *, last_id=None, on_block=lambda: None, headers=None):
+        headers = {"Host": f"127.0.0.1:{port}", "Accept": "text/event-stream", **(headers or {})}
         if last_id is not None:
             headers["Last-Event-ID"] = str(last_id)
         self._request = request_bytes("GET", target, headers, b"")

@@ -12,6 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import Clock
 
+from csms.api.access import Access
 from csms.api.api import Parts, make_http_site
 from csms.api.event_feed import EventFeed
 from csms.api.health import Health
@@ -67,10 +68,10 @@ def empty_database(tmp_path_factory):
     return path
 
 
-async def listen(parts, token=None):
+async def listen(parts):
     """Have an API listen."""
-    health = Health(Counters(), lambda: {"store": True}, dict, token)
-    site = make_http_site(parts, health, token)
+    health = Health(Counters(), lambda: {"store": True}, dict)
+    site = make_http_site(parts, health)
     return await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(site)
 
 
@@ -90,10 +91,11 @@ async def open_desk(folder, empty_database, *, token=None, streams=8):
         provisioning=Provisioning(shared, registry, Passwords(FakeWorkers(), b"key", Attempts(clock.seconds))),
         transactions=Transactions(shared, registry, Tariff()),
         feed=feed,
+        access=Access(store, clock.seconds, token),
         now=now,
         gateway_id="gw1",
     )
-    port = await listen(parts, token)
+    port = await listen(parts)
 
     async def close():
         feed.close()

@@ -12,6 +12,7 @@ from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from csms.api.access import Access
 from csms.api.channel import MOST_HEADERS, MOST_LINE_BYTES
 from csms.api.health import Health
 from csms.api.root import Root, make_site
@@ -120,7 +121,7 @@ class _HalfClosing(StringTransport):
 
 
 def _site():
-    return make_site(Root(Klein(), Health(Counters(), dict, dict, None).app, None))
+    return make_site(Root(Klein(), Health(Counters(), dict, dict).app, Access(None, None)))
 
 
 @pytest.fixture

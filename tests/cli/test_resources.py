@@ -115,11 +115,38 @@ def test_what_shows_one_thing(arguments, line, run, api):
         (("chargepoint", "delete", "CP/1"), "DELETE /chargepoints/CP%2F1"),
         (("idtag", "delete", "CP/1"), "DELETE /idtags/CP%2F1"),
         (("tariff", "delete", "CP/1"), "DELETE /tariffs/CP%2F1"),
+        (("token", "delete", "CP/1"), "DELETE /tokens/CP%2F1"),
     ],
 )
 def test_deleting(arguments, line, run, api):
     api.answer(line, b"", 204)
     assert run(*arguments) == ("CP/1 is deleted\n", [], 0)
+
+
+def test_a_token_is_printed_alone_so_that_it_can_go_to_a_file(run, api):
+    made = {"name": "grafana", "role": "read", "createdAt": "2026-03-01T12:00:00Z", "token": "csms_x"}
+    api.answer("POST /tokens", made, 201)
+    assert run("token", "add", "grafana", "--role", "read") == ("csms_x\n", [], 0)
+    assert api.last.json == {"name": "grafana", "role": "read"}
+    assert json.loads(run("token", "add", "grafana", "--role", "read", "--json")[0]) == made
+    sent = len(api.requests)
+    for arguments in (("grafana",), ("grafana", "--role", "root"), ("--role", "read")):
+        assert run("token", "add", *arguments)[2] == 2
+    assert len(api.requests) == sent
+
+
+@pytest.mark.parametrize(("code", "status"), [(409, 7), (403, 8)])
+def test_a_token_that_is_not_made_is_told(code, status, run, api):
+    api.problem("POST /tokens", code, "there is none for you")
+    assert run("token", "add", "grafana", "--role", "read") == ("", ["csms: there is none for you"], status)
+
+
+def test_tokens_are_listed(run, api):
+    document = {"items": [{"name": "grafana", "role": "read", "createdAt": "2026-03-01T12:00:00Z"}]}
+    api.answer("GET /tokens", document)
+    out, err, status = run("token", "list")
+    assert (out.splitlines()[1].split("\t")[:2], err, status) == (["grafana", "read"], [], 0)
+    assert json.loads(run("token", "list", "--json")[0]) == document
 
 
 def test_a_charge_point_is_changed_where_options_say_so(run, api):

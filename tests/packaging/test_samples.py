@@ -75,6 +75,28 @@ def test_the_units_verify(tmp_path):
     assert ours == []
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", ["csms.service", "csms-socket.service"])
+def test_the_units_are_exposed_little(unit):
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", ETC / "systemd" / unit]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "unrecognized option" in done.stderr:
+        pytest.skip("systemd-analyze is older than 250")
+    score = re.search(rf"exposure level for {re.escape(unit)}: ([0-9.]+)", done.stdout)
+    assert score is not None, done.stderr
+    assert float(score[1]) < 2.0
+
+
+def test_the_units_leave_no_secret_behind():
+    for unit in (ETC / "systemd").glob("*.service"):
+        lines = unit.read_text().splitlines()
+        assert {"LimitCORE=0", "DynamicUser=yes", "StateDirectoryMode=0700", "UMask=0077"} <= set(lines)
+        # Everybody can read the environment of a unit, and the command line of a process.
+        assert not any("PASSWORD=" in line or "TOKEN=" in line for line in lines)
+        # It would end each TLS connection: pyOpenSSL makes its callbacks in such memory.
+        assert "MemoryDenyWriteExecute=yes" not in lines
+
+
 def test_the_units_are_notified_and_hold_no_pidfile():
     for unit in (ETC / "systemd").glob("*.service"):
         text = unit.read_text()
