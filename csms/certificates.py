@@ -201,6 +201,11 @@ def read_certificates(pem: bytes) -> list[x509.Certificate]:
         raise BadCertificate("no certificate in PEM") from None
 
 
+def is_pem(text: str) -> bool:
+    """Tell whether a text is PEM itself, and not the name of a file."""
+    return text.lstrip().startswith("-----BEGIN")
+
+
 def read_key(pem: bytes) -> PrivateKey:
     """Return a private key in PEM.
 
