@@ -28,9 +28,14 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.events.identity import event_id
 from csms.handlers.request import Reply, Request
-from csms.ledger.state import ChargePoint, ChargePointState
+from csms.ledger.state import ChargePoint, ChargePointState, Credentials
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
+from csms.passwords.threads import Threads
+from csms.store import queries
+from csms.websocket.door import Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
 
@@ -84,11 +89,14 @@ class NoLedger:
     def commit_for(self, _decision: Any, waiter: Any) -> None:
         waiter.callback(None)
 
-    def read(self, _query: Any, client_id: str, *_arguments: Any) -> Deferred[Any]:
+    def read(self, query: Any, client_id: str, *_arguments: Any) -> Deferred[Any]:
+        if query is queries.credentials:
+            return succeed(Credentials(is_known=True))
         charge_point = ChargePoint(
             client_id=client_id, registration="Accepted", booted_at=_LONG_AGO, booted_as="Accepted"
         )
-        return succeed(ChargePointState(charge_point=charge_point, sequence=0, readings_known_since=_LONG_AGO))
+        state = ChargePointState(charge_point=charge_point, sequence=0, readings_known_since=_LONG_AGO)
+        return succeed((Credentials(is_known=True), state) if query is queries.arrival else state)
 
 
 def main() -> None:
@@ -110,7 +118,8 @@ def main() -> None:
         counters=Counters(),
     )
     limits = Limits(calls_per_second=10_000, calls_burst=10_000)
-    factory = ChargePointFactory(reactor, shared, Registry(shared), limits, path="/ocpp/")
+    door = Door(Passwords(Threads(reactor, 1, 128), b"", Attempts(time.monotonic)))
+    factory = ChargePointFactory(reactor, shared, Registry(shared), limits, door, path="/ocpp/")
     listening = serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1:backlog=4096").listen(factory)
     listening.addCallback(lambda _: print("READY", flush=True))
     reactor.run()

@@ -85,6 +85,8 @@ class Daemon(Service):
     _authority: Webhook | None = None
     _contracts: ContractCertificates | None = None
     _signer: CertificateAuthority | None = None
+    _threads: Sequence[Callable[[], None]] = ()
+    """What ends further threads."""
     _ports: list[IListeningPort] = field(factory=list)
     _loops: Loops = field(default=Factory(lambda self: Loops(self._reactor), takes_self=True))
     _starting: Deferred[None] | None = None
@@ -255,10 +257,13 @@ class Daemon(Service):
         gone = self._registry.discard_all("the daemon went away").addTimeout(_RECORD_S, self._reactor)
         gone.addErrback(lambda _: _log.warn("not every disconnection could be recorded"))
         await gone
+        self._sockets.refusals.flush()
         written = self._message_log.flush().addTimeout(_RECORD_S, self._reactor)
         await written.addErrback(lambda _: _log.warn("not every message could be written to the raw log"))
 
     async def _end_threads(self) -> None:
+        for stop in self._threads:
+            await deferToThread(stop)
         if self._mqtt is not None and self._mqtt_is_started:
             self._mqtt.request_stop(FLUSH_S)
             await deferToThread(self._mqtt.join)

@@ -67,6 +67,12 @@ class Tls(Section):
     client_ca: str | None = None
 
 
+class Security(Section):
+    """What charge points have to prove; a charge point's own profile can only raise it."""
+
+    profile: Annotated[int, Field(ge=0, le=3)] = 0
+
+
 class Mqtt(Section):
     """The broker, the two streams, and commands."""
 
@@ -215,6 +221,7 @@ class Settings(BaseSettings):
 
     ocpp: Ocpp = Ocpp()
     tls: Tls = Tls()
+    security: Security = Security()
     mqtt: Mqtt = Mqtt()
     database: Database = Database()
     http: Http = Http()
@@ -283,6 +290,10 @@ def _check_together(settings: Settings) -> None:
     for name in ("ca_key", "organization"):
         if (pki.ca_certificate is None) != (getattr(pki, name) is None):
             raise SettingsError(f"pki.{name}: allowed is one together with pki.ca_certificate")
+    if settings.security.profile >= 2 and not tls.certificate:
+        raise SettingsError(f"security.profile: '{settings.security.profile}': allowed with tls.certificate only")
+    if settings.security.profile == 3 and tls.client_ca is None:
+        raise SettingsError("security.profile: '3': allowed with tls.client_ca only")
     if settings.http.token is None and not _is_loopback(settings.http.endpoint):
         raise SettingsError(
             f"http.listen: {settings.http.endpoint!r} is not loopback: that is allowed with http.token only"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -53,6 +54,9 @@ from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
 from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import SUPPORTED
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
+from csms.passwords.threads import Threads
 from csms.service import Daemon, Listener
 from csms.setting_sources import SettingsError
 from csms.settings import Settings, load
@@ -62,12 +66,17 @@ from csms.store.message_log import MessageLog
 from csms.store.retention import Retention
 from csms.store.store import Store
 from csms.systemd import Notifier
+from csms.websocket.door import Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
+from csms.websocket.refusals import FLUSH_S as REPORT_REFUSALS_S
 from csms.websocket.tls import ChargePointTls
 
 _BACKLOG = 4096
 _M_ARENA_MAX = -8
+_HASHING_THREADS = 2
+_LEAST_HASHES = 128
+"""How many hashes of passwords may wait at least; a handshake that waits for one is still in the gate."""
 _REGISTRATIONS: dict[str, Registration] = {"accept": "Accepted", "pending": "Pending", "reject": "Rejected"}
 
 
@@ -168,6 +177,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         validation=settings.ocpp.validation,
     )
     registry = Registry(shared)
+    hashing = Threads(reactor, _HASHING_THREADS, max(settings.limits.handshakes, _LEAST_HASHES))
+    passwords = Passwords(hashing, secrets.token_bytes(32), Attempts(time.monotonic))
     operations = Operations.of(
         shared,
         registry,
@@ -179,6 +190,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         signing=signing,
         expiry_notice=timedelta(seconds=settings.pki.expiry_notice),
         tags=Tags(store, policy.unknown_tags, authority),
+        passwords=passwords,
     )
     if command_feed is not None:
         _join(command_feed, operations.commands, registry, RequestMemory(store, gateway_id))
@@ -187,8 +199,14 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         shared,
         registry,
         _limits(settings),
+        Door(
+            passwords,
+            settings.security.profile,
+            anonymous_from_anywhere=settings.ocpp.anonymous_networks == "any",
+            rejects_unknown=shared.unknown_chargepoints == "Rejected",
+            on_renewed=operations.new_passwords.came_with,
+        ),
         path=settings.ocpp.path,
-        anonymous_from_anywhere=settings.ocpp.anonymous_networks == "any",
     )
     tls = None
     if settings.tls.certificate:
@@ -237,7 +255,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ),
         now=utc_now,
         observer=logs.observer(settings.log.format, settings.log.level),
-        jobs=operations.jobs,
+        jobs=[*operations.jobs, (REPORT_REFUSALS_S, sockets.refusals.flush)],
+        threads=(hashing.stop,),
         authority=authority,
         contracts=contracts,
         signer=signer,

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import count
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -23,12 +23,22 @@ from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
 from csms.ledger.authorization import TagFacts, TagSession, fold
-from csms.ledger.state import ChargePoint, ChargePointState, EventProgress, Reading, Transaction
+from csms.ledger.state import (
+    ChargePoint,
+    ChargePointState,
+    Credentials,
+    EventProgress,
+    PasswordHash,
+    Provisioned,
+    Reading,
+    Transaction,
+)
 from csms.metrics import Counters
 from csms.ocppj.versions import V16
 from csms.store import queries, tables
 from csms.store.errors import StoreUnavailable
 from csms.store.tag_facts import tag_facts
+from csms.store.upsert import upsert
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GATEWAY = "gw1"
@@ -52,6 +62,7 @@ class FakeLedger:
         self.tags = {}
         self.transactions = {}
         self.readings = set()
+        self._secured = set()
 
     def commit(self, decision):
         done = Deferred()
@@ -118,7 +129,10 @@ class FakeLedger:
             return decision
         self.committed.append(decision)
         state = decision.state
-        self.states[state.charge_point.client_id] = replace(state, is_new=False)
+        client_id = state.charge_point.client_id
+        is_known = not (state.is_new and self._is_new(client_id))
+        is_known |= any(isinstance(change, ChargePoint | Provisioned) for change in decision.changes)
+        self.states[client_id] = replace(state, is_new=not is_known)
         for change in decision.changes:
             if isinstance(change, Transaction):
                 self.transactions[change.transaction_id] = change
@@ -131,6 +145,8 @@ class FakeLedger:
                 )
             elif isinstance(change, Reading):
                 self.readings.add((change.client_id, change.connector_id, change.taken_at, change.samples))
+            elif isinstance(change, PasswordHash):
+                self.put_password(change)
         done.callback(None)
         return decision
 
@@ -155,6 +171,35 @@ class FakeLedger:
         if known is None:
             return state_of(client_id, registration=registration, is_new=True)
         return replace(known, registered=known.charge_point.registered, refused_starts=())
+
+    def _arrival(self, client_id, registration):
+        return self._credentials(client_id), self._charge_point_state(client_id, registration)
+
+    def _credentials(self, client_id):
+        if self._is_new(client_id):
+            return Credentials()
+        kept = Credentials()
+        if client_id in self._secured:
+            with self.database.connect() as connection:
+                kept = queries.credentials(connection, client_id)
+        point = self.states[client_id].charge_point
+        return replace(
+            kept,
+            is_known=True,
+            allow_no_subprotocol=point.allow_no_subprotocol,
+            security_profile=point.security_profile or 0,
+        )
+
+    def put_password(self, change):
+        """Keep the operator's word about a password where `csms.store.passwords` finds it."""
+        self._secured.add(change.client_id)
+        with self.database.begin() as connection:
+            row = asdict(change)
+            connection.execute(upsert(tables.charge_points, "sqlite", row), row)
+
+    def _is_new(self, client_id):
+        state = self.states.get(client_id)
+        return state is None or state.is_new
 
     def _tag_facts(self, tag, now, running_here=()):
         found = self.tags.get(fold(tag))
@@ -268,6 +313,8 @@ class FakeContracts:
 
 KNOWN_QUERIES = [
     queries.charge_point_state,
+    queries.arrival,
+    queries.credentials,
     tag_facts,
     queries.transaction,
     queries.earlier_start,
@@ -345,6 +392,17 @@ def state_of(client_id="CP1", *, registration="Accepted", is_new=False, booted=F
         is_new=is_new,
         sequence=0,
         readings_known_since=datetime(1970, 1, 1, tzinfo=UTC),
+    )
+
+
+def password_of(client_id, stored, new=None):
+    """Return the operator's word about a charge point's password."""
+    return PasswordHash(
+        client_id=client_id,
+        registration="Accepted",
+        allow_no_subprotocol=False,
+        password_hash=stored,
+        new_password_hashes=new,
     )
 
 

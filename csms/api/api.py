@@ -22,6 +22,7 @@ from csms.api.id_tags import IdTags
 from csms.api.idempotency import Idempotency
 from csms.api.messages import Messages
 from csms.api.openapi import OpenApi
+from csms.api.passwords import Passwords
 from csms.api.quirks import Quirks
 from csms.api.reservations import Reservations
 from csms.api.root import Root, make_site
@@ -61,6 +62,7 @@ def make_routes(parts: Parts) -> Sequence[Route]:
     resources: list[Resource] = [
         ChargePoints(ledger, parts.provisioning),
         Commands(parts.commands, Idempotency(ledger, parts.gateway_id, parts.now), parts.now),
+        Passwords(parts.commands),
         Messages(ledger),
         Quirks(ledger),
         Configuration(ledger, parts.provisioning),

@@ -16,13 +16,15 @@ from csms.api.allowed_quirks import AskedQuirks, Factor, ShownQuirks, shown_quir
 from csms.api.numbers import exact
 from csms.api.parameters import Listing, given, known
 from csms.api.ports import Ledger, Provisioning
-from csms.api.problems import not_found, unprocessable
+from csms.api.problems import not_found, unavailable, unprocessable
 from csms.api.routes import Answer, Asked, Body, Exchange, Route, Shown
 from csms.chargepoint.provisioning import UnknownTariff
 from csms.events.payload import Number
 from csms.ledger.numbers import number
 from csms.ledger.provisioning import Provision
 from csms.ledger.state import Connector, Registration
+from csms.passwords.secret import LONGEST, SHORTEST, BadPassword
+from csms.passwords.threads import Busy
 from csms.store import listings
 from csms.store.listings import KnownChargePoint
 
@@ -59,7 +61,10 @@ class ShownChargePoint(Shown, frozen=True):
     registration: Registration
     allow_no_subprotocol: bool
     quirks: ShownQuirks
+    has_password: bool
     connectors: Sequence[ShownConnector]
+    new_password_sent: bool | UnsetType = UNSET
+    security_profile: int | UnsetType = UNSET
     validation: str | UnsetType = UNSET
     tariff_id: str | UnsetType = UNSET
     meter_factor: Number | UnsetType = UNSET
@@ -94,6 +99,20 @@ class Provisioned(Asked, frozen=True):
     meter_factor: Factor | UnsetType | None = UNSET
     quirks: AskedQuirks | UnsetType | None = UNSET
     group_name: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType | None = UNSET
+    security_profile: Annotated[int, Meta(ge=0, le=3)] | UnsetType | None = UNSET
+    password: (
+        Annotated[
+            str,
+            Meta(
+                min_length=SHORTEST,
+                max_length=LONGEST,
+                description="For Basic authentication; it is kept as a hash, and never shown",
+                extra_json_schema={"writeOnly": True, "format": "password"},
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
 
 
 @define(eq=False)
@@ -142,15 +161,20 @@ class ChargePoints:
         """Enter or change a charge point."""
         client_id = exchange.path["clientId"]
         changes = msgspec.structs.asdict(exchange.body)
+        password = changes.pop("password")
         factor = given(exchange.body.meter_factor)
         if factor is not None:
             changes["meter_factor"] = exact("meterFactor", factor)
         changes = with_quirks(changes)
         existed = await self._ledger.browse(listings.is_known, client_id)
         try:
-            await self._provisioning.put(client_id, Provision(**changes))
+            await self._provisioning.put(client_id, Provision(**changes), password)
         except UnknownTariff:
             raise unprocessable("tariffId", "there is no such tariff") from None
+        except BadPassword as error:
+            raise unprocessable("password", str(error)) from None
+        except Busy as error:
+            raise unavailable(str(error)) from None
         answer = await self.get(exchange)
         return Answer(answer.body, 200 if existed else 201)
 
@@ -174,6 +198,9 @@ def shown(row: KnownChargePoint) -> ShownChargePoint:
         connected=point.is_online,
         registration=point.registration,
         allow_no_subprotocol=point.allow_no_subprotocol,
+        has_password=row.has_password,
+        new_password_sent=row.was_sent_password or UNSET,
+        security_profile=known(point.security_profile),
         quirks=shown_quirks(point),
         connectors=[_shown_connector(connector, row) for connector in row.connectors],
         validation=known(point.validation),

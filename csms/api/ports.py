@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 
@@ -46,6 +47,9 @@ class Commands(Protocol):
     async def queue(self, client_id: str, action: str, payload: dict[str, Any], expires_at: datetime) -> str:
         """Keep a CALL for a charge point that is offline; return its message id."""
 
+    async def rotate_password(self, client_id: str) -> str:
+        """Send a charge point a new password; return its word about it."""
+
     def is_connected(self, client_id: str) -> bool:
         """Tell whether a charge point is connected here."""
 
@@ -56,7 +60,7 @@ class Commands(Protocol):
 class Provisioning(Protocol):
     """`csms.chargepoint.provisioning.Provisioning`."""
 
-    async def put(self, client_id: str, changes: Provision) -> ChargePoint:
+    async def put(self, client_id: str, changes: Provision, password: str | UnsetType | None = UNSET) -> ChargePoint:
         """Change a charge point, or make one."""
 
     async def delete(self, client_id: str) -> bool:

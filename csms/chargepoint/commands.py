@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,6 +16,7 @@ from twisted.logger import Logger
 
 from csms.chargepoint.calls import TURN_S
 from csms.chargepoint.command_queue import CommandQueue
+from csms.chargepoint.new_passwords import NewPasswords
 from csms.chargepoint.outcomes import (
     CallRefused,
     Expired,
@@ -61,11 +63,13 @@ class Commands:
         command_sets: Mapping[Version, CommandSet],
         tags: Tags,
         new_message_id: Callable[[], str],
+        new_passwords: NewPasswords,
     ) -> None:
         self._shared = shared
         self._registry = registry
         self._command_sets = command_sets
         self._tags = tags
+        self._new_passwords = new_passwords
         self._queue = CommandQueue(shared, self._send_queued, self._may_send, self._tell_queued)
         self.new_message_id = new_message_id
         self.on_queued_result: Callable[[str, str, str, Result], None] = lambda *_: None
@@ -137,12 +141,37 @@ class Commands:
             raise Expired("the time to expire has passed: nothing was sent")
         if session.state.registered == _PENDING:
             await self._let_send(session, action, payload)
-        frame = await session.call(action, payload, message_id, timeout_s, on_sent, left_s)
+        call = partial(session.call, action, payload, message_id, timeout_s, on_sent, left_s)
+        change = self._command_sets[session.version].password
+        password = change.given(payload) if change is not None and change.action == action else None
+        if change is None or password is None:
+            frame = await call()
+        else:
+            frame = await self._new_passwords.around(client_id, password, change, call)
         if isinstance(frame, CallError):
             raise CallRefused(frame.code, frame.description, frame.details)
         if learner is not None:
             await self._learn(session, action, learner, payload, frame.payload, judged, message_id)
         return frame.payload
+
+    async def rotate_password(self, client_id: str, timeout_s: float = TIMEOUT_S) -> str:
+        """Send a charge point a new password, which nobody else gets to know, and return its word about it.
+
+        Whether that is a yes is `csms.ledger.configuration.TAKEN`'s to say; see `csms.chargepoint.new_passwords`.
+
+        :raises CommandFailed: as `send`; what the charge point says about it is left out, for it may repeat the password.
+        """
+        session = self._registry.get(client_id)
+        version = session.version if session is not None else await self._last_version(client_id)
+        change = self._command_sets[version].password
+        if change is None:
+            raise UnknownAction(f"a password cannot be sent in OCPP {version.name}")
+        try:
+            request = change.request(self._new_passwords.make())
+            response = await self.send(client_id, change.action, request, timeout_s=timeout_s)
+        except CallRefused as error:
+            raise CallRefused(_word(error.code), "", {}) from None
+        return _word(change.answer(response))
 
     async def queue(self, client_id: str, action: str, payload: Payload, expires_at: datetime) -> str:
         """Have a command wait for a charge point that is offline, and return its message id.
@@ -247,3 +276,8 @@ class Commands:
             )
         except Exception:  # noqa: BLE001 - the charge point has done it, whatever becomes of our record of it
             _log.failure("{client_id}: what {action} did was not recorded", client_id=session.client_id, action=action)
+
+
+def _word(text: str) -> str:
+    """Return a word of OCPP as it is; what is none is not repeated."""
+    return text if text.isalpha() else "Unknown"

@@ -12,6 +12,7 @@ from csms.chargepoint.arrival import Arrival
 from csms.chargepoint.certificates import ANNOUNCE_EVERY_S, Certificates
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.cost_updates import CostUpdates
+from csms.chargepoint.new_passwords import NewPasswords
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
@@ -23,6 +24,7 @@ from csms.handlers.tags import Tags
 from csms.ledger import reservations
 from csms.ledger.cost import Tariff
 from csms.ocppj.versions import Version
+from csms.passwords.passwords import Passwords
 from csms.store import queries
 
 EXPIRE_EVERY_S = 5.0
@@ -36,6 +38,7 @@ class Operations:
     commands: Commands
     provisioning: Provisioning
     transactions: Transactions
+    new_passwords: NewPasswords
     _shared: Shared
     _registry: Registry
     _cost_updates: CostUpdates
@@ -51,6 +54,7 @@ class Operations:
         new_message_id: Callable[[], str],
         tariff: Tariff,
         tags: Tags,
+        passwords: Passwords,
         *,
         asks_transaction_status: bool = False,
         cost_updates_every_s: float = 0,
@@ -58,8 +62,9 @@ class Operations:
         expiry_notice: timedelta = timedelta(days=30),
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive; 0 is that costs are not told unasked."""
-        commands = Commands(shared, registry, command_sets, tags, new_message_id)
-        provisioning = Provisioning(shared, registry)
+        new_passwords = NewPasswords(shared, registry, passwords)
+        commands = Commands(shared, registry, command_sets, tags, new_message_id, new_passwords)
+        provisioning = Provisioning(shared, registry, passwords)
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
@@ -72,6 +77,7 @@ class Operations:
             commands,
             provisioning,
             Transactions(shared, registry, tariff),
+            new_passwords,
             shared,
             registry,
             CostUpdates(shared, registry, commands, tariff),

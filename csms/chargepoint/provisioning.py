@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from csms.chargepoint.presence import SessionLeft
 from csms.chargepoint.registry import Registry
@@ -16,6 +17,8 @@ from csms.ledger.configuration import is_secret
 from csms.ledger.cost import Tariff
 from csms.ledger.provisioning import Provision
 from csms.ledger.state import ChargePoint
+from csms.passwords.passwords import Passwords
+from csms.passwords.secret import checked
 from csms.store import provisioning as store
 from csms.store import queries
 from csms.store.configuration import Scope, delete_wanted, put_wanted, wanted_by
@@ -33,16 +36,21 @@ class UnknownTariff(LookupError):
 class Provisioning:
     """The operator's settings for charge points, and tariffs."""
 
-    def __init__(self, shared: Shared, registry: Registry) -> None:
+    def __init__(self, shared: Shared, registry: Registry, passwords: Passwords) -> None:
         self._shared = shared
         self._registry = registry
+        self._passwords = passwords
         self.has_new_wishes = False
         """Whether a configuration was wanted since the start: charge points that are connected do not know of it."""
 
-    async def put(self, client_id: str, changes: Provision) -> ChargePoint:
+    async def put(self, client_id: str, changes: Provision, password: str | UnsetType | None = UNSET) -> ChargePoint:
         """Change a charge point, or make one, and return it as it is then.
 
+        A password counts from the next connection on, None takes it away; one that was on its way counts no more.
+
         :raises UnknownTariff: there is no such tariff.
+        :raises BadPassword: it cannot be one.
+        :raises Busy: too many passwords wait for their hashes.
         :raises ValueError: a value is out of its range; the message names it.
         :raises StoreError: the ledger is away.
         """
@@ -54,9 +62,15 @@ class Provisioning:
             tariff = await self._shared.ledger.read(queries.tariff, tariff_id)
             if tariff is None:
                 raise UnknownTariff(tariff_id)
+        if password is not UNSET:
+            secret = checked(password) if password is not None else None
+            hashed = await self._passwords.hash(secret) if secret is not None else None
+            changes = replace(changes, password_hash=hashed)
         charge_point: ChargePoint = await self._registry.decide(
             client_id, lambda state, context: rules.provision(state, context, changes, tariff)
         )
+        if password is not UNSET:
+            self._passwords.attempts.forgive(client_id)
         if changes.group_name is not UNSET:
             self.has_new_wishes = True  # of its new group
         return charge_point

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
@@ -18,6 +19,7 @@ from csms.chargepoint.shared import Shared
 from csms.chargepoint.transport import CLOSE_POLICY
 from csms.ledger import chargepoints
 from csms.ledger.decision import Rule
+from csms.ledger.state import ChargePointState, Credentials
 from csms.ocppj.versions import Version
 from csms.store import queries
 from csms.store.errors import StoreError
@@ -33,6 +35,15 @@ class UnknownChargePoint(Exception):
     """The operator wants only charge points that are known, and this one is not."""
 
 
+@define(eq=False)
+class Visit:
+    """A charge point whose handshake is under way, as it was read; ``state`` is None where that may be true no more."""
+
+    client_id: str
+    credentials: Credentials = field(factory=Credentials)
+    state: ChargePointState | None = None
+
+
 class Registry:
     """The sessions of this daemon; ``on_held`` and ``on_released`` are told whose session comes and goes."""
 
@@ -45,6 +56,7 @@ class Registry:
         self._recovering: set[str] = set()
         self._deciding: set[str] = set()
         self._waiting: dict[str, list[Deferred[None]]] = {}
+        self._visits: dict[str, list[Visit]] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -56,8 +68,38 @@ class Registry:
         """Return the session of a charge point that is connected."""
         return self._sessions.get(client_id)
 
-    async def admit(self, client_id: str, version: Version, *, authenticated: bool = False) -> Session:
+    async def look(self, client_id: str) -> Visit:
+        """Return what is asked of a charge point that will hardly be refused, with its state, by one question of the ledger.
+
+        The caller ends the visit by `look_away`.
+
+        :raises StoreError: the ledger cannot be read.
+        """
+        visit = Visit(client_id)
+        self._visits.setdefault(client_id, []).append(visit)
+        try:
+            visit.credentials, visit.state = await self._shared.ledger.read(
+                queries.arrival, client_id, self._shared.unknown_chargepoints
+            )
+        except BaseException:
+            self.look_away(visit)
+            raise
+        return visit
+
+    def look_away(self, visit: Visit) -> None:
+        """The visit is over."""
+        visits = self._visits.get(visit.client_id)
+        if visits is not None and visit in visits:
+            visits.remove(visit)
+            if not visits:
+                del self._visits[visit.client_id]
+
+    async def admit(
+        self, client_id: str, version: Version, *, authenticated: bool = False, visit: Visit | None = None
+    ) -> Session:
         """Return a new session for a charge point whose handshake is under way.
+
+        With a ``visit`` its state is not read again, unless something has happened since.
 
         :raises IdentityInUse: see the module.
         :raises UnknownChargePoint: it is not known, and unknown ones are rejected.
@@ -72,9 +114,11 @@ class Registry:
                 await self._displace(old, authenticated=authenticated)
             while client_id in self._deciding:
                 await self._wait(client_id)
-            state = await self._shared.ledger.read(
-                queries.charge_point_state, client_id, self._shared.unknown_chargepoints
-            )
+            state = visit.state if visit is not None else None
+            if state is None:
+                state = await self._shared.ledger.read(
+                    queries.charge_point_state, client_id, self._shared.unknown_chargepoints
+                )
             if state.is_new and state.charge_point.registration == "Rejected":
                 raise UnknownChargePoint(client_id)
             session = Session(self._shared, client_id, version, state)
@@ -137,16 +181,22 @@ class Registry:
         return waiting
 
     def _wake(self, client_id: str) -> None:
+        self._changed(client_id)
         for waiting in self._waiting.pop(client_id, ()):
             waiting.callback(None)
 
-    async def allows_no_subprotocol(self, client_id: str) -> bool:
-        """Tell whether the operator lets a charge point come without a subprotocol.
+    def _changed(self, client_id: str) -> None:
+        """What was read of a charge point may be true no more."""
+        for visit in self._visits.get(client_id, ()):
+            visit.state = None
+
+    async def credentials(self, client_id: str) -> Credentials:
+        """Return what is asked of somebody who says that he is this charge point.
 
         :raises StoreError: the ledger cannot be read.
         """
-        state = await self._shared.ledger.read(queries.charge_point_state, client_id, self._shared.unknown_chargepoints)
-        return bool(state.charge_point.allow_no_subprotocol)
+        found: Credentials = await self._shared.ledger.read(queries.credentials, client_id)
+        return found
 
     async def _displace(self, old: Session, *, authenticated: bool) -> None:
         transport = old.transport
@@ -160,6 +210,7 @@ class Registry:
         return session.closed(reason).addCallback(self._forget, session)
 
     def _forget(self, _result: None, session: Session) -> None:
+        self._changed(session.client_id)
         if self._sessions.get(session.client_id) is session:
             del self._sessions[session.client_id]
             self.on_released(session.client_id)

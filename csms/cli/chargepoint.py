@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -19,10 +19,13 @@ from csms.cli.arguments import (
     print_page,
 )
 from csms.cli.configuration import configuration
+from csms.cli.faults import Fault, Status
 from csms.cli.output import Column, as_text, columns, field, moment, print_fields, print_json, print_line, print_rows
 from csms.cli.variables import monitors, variables
 
 _PATH = "chargepoints"
+_ROTATION_S = 100.0
+"""Its turn may take as long to come as its answer."""
 
 
 def _connectors(item: dict[str, Any]) -> str:
@@ -103,6 +106,18 @@ def show(api: Api, client_id: str, *, as_json: bool) -> None:
     default=None,
     help="Whether it may connect without offering a WebSocket subprotocol; it is taken to speak OCPP 1.6 then.",
 )
+@click.option(
+    "--security-profile",
+    type=click.Choice(["0", "1", "2", "3", "default"]),
+    help="The least that it has to keep to: 1 is a password, 2 a password and TLS, 3 a certificate. It can only raise the "
+    "daemon's setting.",
+)
+@click.option(
+    "--password-file",
+    type=click.File("rb"),
+    help="A file that holds the password for its Basic authentication, or - for standard input. It is never shown.",
+)
+@click.option("--no-password", is_flag=True, help="Take its password away.")
 @as_json_option
 @pass_api
 def put(
@@ -113,8 +128,11 @@ def put(
     tariff: str | None,
     meter_factor: float | str | None,
     group: str | None,
+    security_profile: str | None,
+    password_file: BinaryIO | None,
     *,
     allow_no_subprotocol: bool | None,
+    no_password: bool,
     as_json: bool,
 ) -> None:
     """Create the charge point CLIENTID, or change it.
@@ -132,7 +150,45 @@ def put(
     body = {
         name: value if value not in {"", "default"} else None for name, value in options.items() if value is not None
     }
+    if security_profile is not None:
+        body["securityProfile"] = None if security_profile == "default" else int(security_profile)
+    if password_file is not None or no_password:
+        body["password"] = _password(password_file, none=no_password)
     (print_json if as_json else print_fields)(api.put(_PATH, client_id, body=body))
+
+
+def _password(file: BinaryIO | None, *, none: bool) -> str | None:
+    if file is None:
+        return None
+    if none:
+        raise Fault("--no-password: with --password-file it makes no sense", Status.USAGE)
+    try:
+        text = file.read().decode("utf-8")
+    except OSError as error:
+        raise Fault(f"--password-file: it cannot be read: {error.strerror}", Status.USAGE) from None
+    except UnicodeDecodeError:
+        raise Fault("--password-file: that is no UTF-8", Status.USAGE) from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+@chargepoint.command(name="rotate-password", epilog="Example: csms chargepoint rotate-password CP0001")
+@client_id_argument
+@as_json_option
+@pass_api
+def rotate_password(api: Api, client_id: str, *, as_json: bool) -> None:
+    """Send the charge point CLIENTID a new password, which nobody else gets to know.
+
+    The old one is taken until the charge point has come back with the new one. Many come back by themselves, others when
+    they are told: csms send CLIENTID Reset '{"type": "Soft"}'. If it refuses the new one its password stays as it is, and
+    the status is 7.
+    """
+    answer = api.request("POST", (_PATH, client_id, "password", "rotate"), read_s=_ROTATION_S)
+    if as_json:
+        print_json(answer)
+    elif answer.get("taken"):
+        print_line(f"{as_text(client_id)} has a new password")
+    if not answer.get("taken"):
+        raise Fault(f"{client_id} answered {answer.get('status')!r}: its password stays as it is", Status.REFUSED)
 
 
 @chargepoint.command(epilog="Example: csms chargepoint delete CP0001")

@@ -195,6 +195,26 @@ class SecurityEvent(_Payload, frozen=True):
     tech_info: str | UnsetType = UNSET
 
 
+class LoginRefused(_Payload, frozen=True):
+    """Somebody was refused who said that he is this charge point: `count` times from `since` on, the last one from there.
+
+    `reason` is `noPassword`, `wrongPassword`, `tooManyAttempts`, `noTls`, `noCertificate`, `unknown` (charge point) or `inUse`
+    (its socket is alive, and the other one did not prove who he is); of several, the last one's. Refusals that are too many
+    for events of their own are counted in one of the charge point `:others`, which there cannot be.
+    """
+
+    reason: str
+    count: int
+    since: datetime
+    remote_address: str | UnsetType = UNSET
+
+
+class PasswordChanged(_Payload, frozen=True):
+    """The password of a charge point was set or removed by the operator, or it has come back with a new one (`renewed`)."""
+
+    change: Literal["set", "removed", "renewed"]
+
+
 class ReservationChanged(_Payload, frozen=True):
     """A reservation was made, replaced or refused, is used, is cancelled or has expired.
 
@@ -304,6 +324,8 @@ Payload = (
     | Disconnected
     | Booted
     | SecurityEvent
+    | LoginRefused
+    | PasswordChanged
     | ReservationChanged
     | ConfigurationChanged
     | VariableEvent

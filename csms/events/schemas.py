@@ -27,6 +27,8 @@ EVENTS: dict[str, type[Struct]] = {
     "connected": business.Connected,
     "disconnected": business.Disconnected,
     "booted": business.Booted,
+    "login_refused": business.LoginRefused,
+    "password_changed": business.PasswordChanged,
     "reservation_changed": business.ReservationChanged,
     "configuration_changed": business.ConfigurationChanged,
     "variable_event": business.VariableEvent,

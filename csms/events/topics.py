@@ -27,6 +27,8 @@ FAMILIES: dict[type, str] = {
     events.Disconnected: "chargepoints",
     events.Booted: "chargepoints",
     events.SecurityEvent: "security",
+    events.LoginRefused: "security",
+    events.PasswordChanged: "security",
     events.ReservationChanged: "chargepoints",
     events.ConfigurationChanged: "chargepoints",
     events.VariableEvent: "chargepoints",

@@ -34,6 +34,20 @@ def learner(rule: Callable[[ChargePointState, Context, Payload, Payload], Decisi
 
 
 @frozen(eq=False)
+class PasswordChange:
+    """How a charge point is given a password.
+
+    ``request(password)`` is the payload of ``action`` that does it, ``given(payload)`` the password in such a payload, None
+    where it is about something else, and ``answer(response)`` the charge point's word about it.
+    """
+
+    action: str
+    request: Callable[[str], Payload]
+    given: Callable[[Payload], str | None]
+    answer: Callable[[Payload], str]
+
+
+@frozen(eq=False)
 class CommandSet:
     """The commands of one version; an action without a learner needs no code of its own."""
 
@@ -43,3 +57,4 @@ class CommandSet:
     """What must not be sent to a charge point whose registration is Pending."""
     asks_for: Callable[[str, Payload], frozenset[str]] = lambda _action, _payload: frozenset()
     """What a command lets a charge point send whose registration is Pending."""
+    password: PasswordChange | None = None

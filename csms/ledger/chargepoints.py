@@ -7,7 +7,15 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from csms.events import topics
-from csms.events.business import Booted, Connected, DiagnosticsStatus, Disconnected, FirmwareStatus, SecurityEvent
+from csms.events.business import (
+    Booted,
+    Connected,
+    DiagnosticsStatus,
+    Disconnected,
+    FirmwareStatus,
+    LoginRefused,
+    SecurityEvent,
+)
 from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState, Record, Registration
@@ -105,6 +113,13 @@ def security_event(
     draft.change(record(state, context, "SecurityEventNotification", body))
     # The charge point's own words become a topic level, an event type and part of an id: only what is safe in all of them.
     draft.emit(topics.level(event_type), SecurityEvent(timestamp=instant.at, tech_info=tech_info or UNSET))
+    return draft.decide(None)
+
+
+def login_refused(state: ChargePointState, context: Context, refused: LoginRefused) -> Decision[None]:
+    """Take that somebody was refused who said that he is this charge point; one that is not known does not become known."""
+    draft = Draft(state, context)
+    draft.emit("login_refused", refused)
     return draft.decide(None)
 
 

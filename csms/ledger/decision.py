@@ -25,6 +25,7 @@ from csms.ledger.state import (
     EvseConnector,
     Fact,
     MeterProgress,
+    PasswordHash,
     Provisioned,
     Reading,
     Record,
@@ -36,6 +37,7 @@ from csms.ledger.state import (
 Change = (
     ChargePoint
     | Provisioned
+    | PasswordHash
     | Connector
     | EvseConnector
     | Transaction
@@ -123,7 +125,10 @@ class Draft:
         """Go on from what another rule decided about this draft's state; return its answer."""
         self.state = decision.state
         self._changes.extend(decision.changes)
-        self._events.extend(decision.events)
+        for event in decision.events:
+            # It has counted from where this draft began.
+            self._sequence += 1
+            self._events.append(replace(event, sequence=self._sequence))
         return decision.answer
 
     def decide(self, answer: Answer) -> Decision[Answer]:

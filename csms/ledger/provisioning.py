@@ -8,9 +8,10 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType, structs
 from msgspec.structs import replace
 
+from csms.events.business import PasswordChanged
 from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision, Draft
-from csms.ledger.state import ChargePoint, ChargePointState, Provisioned, Registration
+from csms.ledger.state import ChargePoint, ChargePointState, PasswordHash, Provisioned, Registration
 
 
 class Provision(Struct, frozen=True, kw_only=True):
@@ -23,6 +24,9 @@ class Provision(Struct, frozen=True, kw_only=True):
     tariff_id: str | UnsetType | None = UNSET
     meter_factor: Decimal | UnsetType | None = UNSET
     group_name: str | UnsetType | None = UNSET
+    security_profile: int | UnsetType | None = UNSET
+    password_hash: str | UnsetType | None = UNSET
+    """Takes effect with the next connection."""
 
 
 def provision(
@@ -30,6 +34,7 @@ def provision(
 ) -> Decision[ChargePoint]:
     """Take the operator's changes; ``tariff`` is the one that they name."""
     given = {name: value for name, value in structs.asdict(changes).items() if value is not UNSET}
+    given.pop("password_hash", None)
     charge_point = replace(state.charge_point, **given)
     draft = Draft(
         replace(state, charge_point=charge_point, tariff=tariff if "tariff_id" in given else state.tariff), context
@@ -43,9 +48,29 @@ def provision(
             tariff_id=charge_point.tariff_id,
             meter_factor=charge_point.meter_factor,
             group_name=charge_point.group_name,
+            security_profile=charge_point.security_profile,
         )
     )
+    if changes.password_hash is not UNSET:
+        draft.change(
+            PasswordHash(
+                client_id=charge_point.client_id,
+                registration=charge_point.registration,
+                allow_no_subprotocol=charge_point.allow_no_subprotocol,
+                password_hash=changes.password_hash,
+            )
+        )
+        draft.emit(
+            "password_changed", PasswordChanged(change="set" if changes.password_hash is not None else "removed")
+        )
     return draft.decide(charge_point)
+
+
+def password_renewed(state: ChargePointState, context: Context) -> Decision[None]:
+    """The charge point has come with a new password, which is the only one now."""
+    draft = Draft(state, context)
+    draft.emit("password_changed", PasswordChanged(change="renewed"))
+    return draft.decide(None)
 
 
 def retariff(state: ChargePointState, tariff_id: str, tariff: Tariff | None) -> Decision[None]:

@@ -22,7 +22,7 @@ TariffKind = Literal["DefaultTariff", "DriverTariff"]
 ReservationStatus = Literal["ACTIVE", "USED", "CANCELLED", "EXPIRED", "REJECTED"]
 
 
-class ChargePoint(Struct, frozen=True, kw_only=True):
+class ChargePoint(Struct, frozen=True, kw_only=True, gc=False):
     """A charge point: who it is, what the operator allows it, and where it is connected now."""
 
     client_id: str
@@ -34,6 +34,8 @@ class ChargePoint(Struct, frozen=True, kw_only=True):
     meter_factor: Decimal | None = None
     """What its energy and power values are multiplied by; None is 1."""
     group_name: str | None = None
+    security_profile: int | None = None
+    """The least that it has to keep to (OCPP security profiles); None is the setting."""
     vendor: str | None = None
     model: str | None = None
     serial_number: str | None = None
@@ -72,6 +74,37 @@ class Provisioned(Struct, frozen=True, kw_only=True):
     tariff_id: str | None
     meter_factor: Decimal | None
     group_name: str | None
+    security_profile: int | None
+
+
+class PasswordHash(Struct, frozen=True, kw_only=True):
+    """The operator's word about a charge point's password; ``registration`` and ``allow_no_subprotocol`` for its row to be there.
+
+    Nobody holds it in memory: it is read when somebody comes who says that he is this charge point.
+    """
+
+    client_id: str
+    registration: Registration
+    allow_no_subprotocol: bool
+    password_hash: str | None
+    new_password_hashes: str | None = None
+    """None: a password that is on its way to the charge point counts no more."""
+
+
+class Credentials(Struct, frozen=True, kw_only=True):
+    """What is asked of somebody who says that he is this charge point."""
+
+    is_known: bool = False
+    allow_no_subprotocol: bool = False
+    security_profile: int = 0
+    password_hash: str | None = None
+    new_password_hashes: tuple[str, ...] = ()
+    """Of passwords that were sent to the charge point: they count beside the old one until it has come back with one."""
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """The hashes of all passwords that are right now."""
+        return (*((self.password_hash,) if self.password_hash is not None else ()), *self.new_password_hashes)
 
 
 class Connector(Struct, frozen=True, kw_only=True):

@@ -38,19 +38,20 @@ class Target:
     """Where a charge point connects to, and as whom.
 
     ``url`` holds the percent-encoded identity; ``password`` is for Basic authentication, whose user name is the
-    identity; ``tls`` makes the connections of a wss URL.
+    identity: a text, or the bytes of an AuthorizationKey; ``tls`` makes the connections of a wss URL.
     """
 
     url: str
     client_id: str
-    password: str | None = field(default=None, repr=False)
+    password: str | bytes | None = field(default=None, repr=False)
     tls: IOpenSSLClientConnectionCreator | None = None
 
     def headers(self) -> dict[str, str]:
         """Return the HTTP headers of the handshake."""
         if self.password is None:
             return {}
-        credentials = b64encode(f"{self.client_id}:{self.password}".encode()).decode("ascii")
+        password = self.password.encode() if isinstance(self.password, str) else self.password
+        credentials = b64encode(self.client_id.encode() + b":" + password).decode("ascii")
         return {"Authorization": f"Basic {credentials}"}
 
 

@@ -65,7 +65,7 @@ class Controls(Protocol):
     def timestamp(self) -> str:
         """Return the simulated time."""
 
-    def change_password(self, password: str) -> None:
+    def change_password(self, password: str | bytes) -> None:
         """Connect again with another password."""
 
 

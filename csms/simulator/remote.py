@@ -113,7 +113,7 @@ class RemoteControls:
         """Return the simulated time."""
         return self._clock.timestamp()
 
-    def change_password(self, password: str) -> None:
+    def change_password(self, password: str | bytes) -> None:
         """Connect again with another password."""
         self._conversation.uplink.change_password(password)
 

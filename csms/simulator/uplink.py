@@ -137,8 +137,8 @@ class Uplink:
             # In an orderly way: an aborted socket would take the answer to Reset with it.
             self.rpc.close("reset")
 
-    def change_password(self, password: str) -> None:
-        """Connect again, with this password."""
+    def change_password(self, password: str | bytes) -> None:
+        """Connect again at once, with another password from now on (security whitepaper A01; OCPP 2.x part 2, A01)."""
         self._target = evolve(self._target, password=password)
         self.restart()
 

@@ -44,6 +44,9 @@ class KnownChargePoint(Struct, frozen=True):
     connectors: list[Connector]
     running: dict[int, int]
     evses: dict[int, EvseConnector]
+    has_password: bool = False
+    was_sent_password: bool = False
+    """Whether a new password was sent that it has not come back with."""
 
 
 class NumberedReading(Struct, frozen=True):
@@ -80,12 +83,16 @@ def is_known(connection: Connection, client_id: str) -> bool:
 
 def _with_connectors(connection: Connection, query: Any) -> list[KnownChargePoint]:
     with snapshot(connection):
-        points = [_as(ChargePoint, row) for row in connection.execute(query)]
-        known = {point.client_id: KnownChargePoint(point, [], {}, {}) for point in points}
+        known = {
+            row.client_id: KnownChargePoint(
+                _as(ChargePoint, row), [], {}, {}, row.password_hash is not None, row.new_password_hashes is not None
+            )
+            for row in connection.execute(query)
+        }
         of_connectors = select(connectors).where(connectors.c.client_id.in_(known)).order_by(connectors.c.connector_id)
         for row in connection.execute(of_connectors):
             known[row.client_id].connectors.append(_as(Connector, row))
-        speaks_2 = {point.client_id for point in points if point.version != V16.name}
+        speaks_2 = {client_id for client_id, row in known.items() if row.charge_point.version != V16.name}
         for row in connection.execute(select(evse_connectors).where(evse_connectors.c.client_id.in_(speaks_2))):
             known[row.client_id].evses[row.connector_id] = _as(EvseConnector, row)
         of_running = select(transactions.c.client_id, transactions.c.connector_id, transactions.c.transaction_id).where(

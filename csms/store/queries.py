@@ -25,6 +25,7 @@ from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
     Connector,
+    Credentials,
     EvseConnector,
     Finished,
     Registration,
@@ -52,6 +53,12 @@ from csms.store.tables import (
 
 _CLIENT: BindParameter[str] = bindparam("client_id")
 _CHARGE_POINT = select(charge_points).where(charge_points.c.client_id == _CLIENT)
+_CREDENTIALS = select(
+    charge_points.c.allow_no_subprotocol,
+    charge_points.c.security_profile,
+    charge_points.c.password_hash,
+    charge_points.c.new_password_hashes,
+).where(charge_points.c.client_id == _CLIENT)
 _SEQUENCE = select(event_sequences.c.sequence).where(event_sequences.c.client_id == _CLIENT)
 _LATEST_READING = select(func.max(meter_readings.c.taken_at)).where(meter_readings.c.client_id == _CLIENT)
 _LATEST_START = select(func.max(transactions.c.start_time)).where(transactions.c.client_id == _CLIENT)
@@ -122,10 +129,26 @@ def charge_point_state(connection: Connection, client_id: str, registration: Reg
         return state_of(connection, client_id, registration)
 
 
+def arrival(connection: Connection, client_id: str, registration: Registration) -> tuple[Credentials, ChargePointState]:
+    """Return what is asked of a charge point that comes, and its state."""
+    with snapshot(connection):
+        row = _charge_point_row(connection, client_id)
+        return _credentials_of(row), _state_of(connection, client_id, registration, row)
+
+
 def state_of(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
     """As `charge_point_state`, within a transaction of the caller's."""
+    return _state_of(connection, client_id, registration, _charge_point_row(connection, client_id))
+
+
+def _charge_point_row(connection: Connection, client_id: str) -> Row[Any] | None:
+    return connection.execute(_CHARGE_POINT, {"client_id": client_id}).one_or_none()
+
+
+def _state_of(
+    connection: Connection, client_id: str, registration: Registration, row: Row[Any] | None
+) -> ChargePointState:
     wanted = {"client_id": client_id}
-    row = connection.execute(_CHARGE_POINT, wanted).one_or_none()
     latest = connection.execute(_LATEST_READING, wanted).scalar_one()
     asked = connection.execute(_IS_ASKED_FOR, wanted).one()
     # One that was deleted and comes again goes on with its numbers, and with the transactions that it left.
@@ -158,6 +181,24 @@ def state_of(connection: Connection, client_id: str, registration: Registration)
 def _streams(connection: Connection, client_id: str) -> dict[int, int]:
     known = fact(connection, client_id, STREAMS, "") or {}
     return {int(stream_id): monitor_id for stream_id, monitor_id in known.items()}
+
+
+def credentials(connection: Connection, client_id: str) -> Credentials:
+    """Return what is asked of somebody who says that he is this charge point."""
+    row: Any = connection.execute(_CREDENTIALS, {"client_id": client_id}).one_or_none()
+    return _credentials_of(row)
+
+
+def _credentials_of(row: Row[Any] | None) -> Credentials:
+    if row is None:
+        return Credentials()
+    return Credentials(
+        is_known=True,
+        allow_no_subprotocol=row.allow_no_subprotocol,
+        security_profile=row.security_profile or 0,
+        password_hash=row.password_hash,
+        new_password_hashes=tuple((row.new_password_hashes or "").split()),
+    )
 
 
 def tariff(connection: Connection, tariff_id: str) -> Tariff | None:

@@ -24,6 +24,7 @@ from csms.ledger.state import (
     EvseConnector,
     Fact,
     MeterProgress,
+    PasswordHash,
     Provisioned,
     Reading,
     Record,
@@ -156,6 +157,7 @@ class Statements:
         self._bulks: dict[type[Any], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
             Provisioned: bulk_upsert(tables.charge_points, Provisioned),
+            PasswordHash: bulk_upsert(tables.charge_points, PasswordHash),
             Connector: bulk_upsert(tables.connectors, Connector),
             EvseConnector: bulk_upsert(tables.evse_connectors, EvseConnector),
             Transaction: bulk_upsert(tables.transactions, Transaction),
@@ -231,7 +233,7 @@ def _key(change: Change) -> object:
         return change.client_id, change.request_id
     if isinstance(change, StationTariff):
         return change.client_id, change.evse_id, change.tariff_id
-    return change.client_id if isinstance(change, ChargePoint | Provisioned) else id(change)
+    return change.client_id if isinstance(change, ChargePoint | Provisioned | PasswordHash) else id(change)
 
 
 def _logged(event: business.BusinessEvent) -> LoggedEvent:

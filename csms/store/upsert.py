@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Insert, Table, bindparam, func, literal_column, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from csms.ledger.state import Provisioned
+from csms.ledger.state import PasswordHash, Provisioned
 from csms.store.tables import charge_points, event_sequences, reservations
 
 _REJECTED: ColumnElement[str] = literal_column("'REJECTED'")
 _OF_THE_OPERATOR = [name for name in Provisioned.__struct_fields__ if name != "client_id"]
+_NOT_OF_THE_PASSWORD = [name for name in PasswordHash.__struct_fields__ if name in Provisioned.__struct_fields__]
 
 
 def upsert(table: Table, dialect: str, columns: Iterable[str]) -> Insert:
@@ -34,6 +35,9 @@ def upsert(table: Table, dialect: str, columns: Iterable[str]) -> Insert:
     if table is reservations:
         # A reservation that is refused must not take the place of what its id meant before.
         where = or_(excluded.status != _REJECTED, table.c.status == _REJECTED)
+    if table is charge_points and "password_hash" in updated:
+        # They make the row where there is none, and change nothing where there is.
+        updated = {name: value for name, value in updated.items() if name not in _NOT_OF_THE_PASSWORD}
     if table is charge_points and "connected_since" in updated:
         for name in _OF_THE_OPERATOR:
             del updated[name]

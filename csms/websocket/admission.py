@@ -9,12 +9,15 @@ from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-from csms.chargepoint.registry import IdentityInUse, UnknownChargePoint
+from csms.chargepoint.registry import IdentityInUse, UnknownChargePoint, Visit
 from csms.chargepoint.session import Session
+from csms.ledger.state import Credentials
 from csms.store.errors import StoreError
-from csms.websocket import handshake
+from csms.websocket import basic, handshake
+from csms.websocket.door import Visitor
 from csms.websocket.handshake import Refusal
 
 if TYPE_CHECKING:
@@ -59,27 +62,56 @@ class AdmissionProtocol(WebSocketServerProtocol):
         self.client_id = handshake.identity(target, factory.path)
         if not factory.ledger_available():
             raise Refusal(503, "the ledger is not available, try again later")
-        if not (factory.anonymous_from_anywhere or handshake.is_private(self._address)):
-            raise Refusal(401, "a charge point without a password is let in from private networks only")
+        registry, visitor = factory.registry, self._visitor(self.client_id, request)
+        if not factory.door.may_be_anonymous(visitor):
+            return await self._enter(request, visitor, await registry.credentials(self.client_id), None)
+        visit = await registry.look(self.client_id)
+        try:
+            return await self._enter(request, visitor, visit.credentials, visit)
+        finally:
+            registry.look_away(visit)
+
+    async def _enter(
+        self, request: ConnectionRequest, visitor: Visitor, credentials: Credentials, visit: Visit | None
+    ) -> str | None:
+        factory = self.factory
+        verdict = await factory.door.judge(visitor, credentials)
+        self._check_still_there()
         offered = handshake.offered_subprotocols(request.headers.get("sec-websocket-protocol")) or []
-        allow_none = not offered and await factory.registry.allows_no_subprotocol(self.client_id)
-        version = handshake.choose_version(offered, allow_none=allow_none)
+        version = handshake.choose_version(offered, allow_none=credentials.allow_no_subprotocol)
         if version is None:
             self._doomed = True
             return None
-        self.session = await factory.registry.admit(self.client_id, version)
+        self.session = await factory.registry.admit(
+            visitor.client_id, version, authenticated=verdict.authenticated, visit=visit
+        )
         if self.state != self.STATE_CONNECTING:
-            # The other side gave up meanwhile, and connectionLost has found no session to end.
+            # connectionLost has found no session to end.
             await factory.registry.discard(self.session, "gave up during the handshake")
-            raise Refusal(408, "gave up during the handshake")
+        self._check_still_there()
+        if verdict.renewed is not None:
+            factory.door.on_renewed(visitor.client_id, verdict.renewed)
         return version.subprotocol if offered else None
+
+    def _visitor(self, client_id: str, request: ConnectionRequest) -> Visitor:
+        return Visitor(
+            client_id,
+            self._address,
+            basic.given(request.headers.get("authorization")),
+            is_tls=isinstance(self.transport, TLSMemoryBIOProtocol),
+            is_certified=self.factory.is_certified(self.transport, client_id),
+        )
+
+    def _check_still_there(self) -> None:
+        if self.state != self.STATE_CONNECTING:
+            raise Refusal(408, "gave up during the handshake")
 
     def _refuse(self, failure: Failure) -> None:
         error = failure.value
         if isinstance(error, IdentityInUse):
-            error = Refusal(409, "this identity is connected, and its socket is alive")
+            error = Refusal(409, "this identity is connected, and its socket is alive", "inUse", is_known=True)
         elif isinstance(error, UnknownChargePoint):
-            error = Refusal(404, "this charge point is not known here")
+            error = Refusal(404, "this charge point is not known here", "unknown")
         elif isinstance(error, StoreError):
             error = Refusal(503, "the ledger is not available, try again later")
         elif not isinstance(error, Refusal):
@@ -104,16 +136,10 @@ class AdmissionProtocol(WebSocketServerProtocol):
         if self._is_refused:
             return
         self._is_refused = True
-        if self._refusal is not None:
-            reason, code = self._refusal.reason, self._refusal.status
+        refusal = self._refusal or Refusal(code, reason)
+        reason, code = refusal.reason, refusal.status
         self.factory.counters.count("refused_handshakes", str(code))
-        _log.warn(
-            "{client_id}: handshake from {address} refused with {status}: {reason}",
-            client_id=self.client_id,
-            address=self._address,
-            status=code,
-            reason=reason,
-        )
+        self.factory.refusals.note(self.client_id, self._address, refusal)
         super().failHandshake(reason, code, responseHeaders)
 
     def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
@@ -122,8 +148,9 @@ class AdmissionProtocol(WebSocketServerProtocol):
         phrase = HTTPStatus(code).phrase
         lines = [f"HTTP/1.1 {code} {phrase}", "Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in responseHeaders or ()]
-        if code == HTTPStatus.SERVICE_UNAVAILABLE:
-            lines.append("Retry-After: 10")
+        wait_s = self._refusal.retry_after_s if self._refusal is not None else None
+        if code == HTTPStatus.SERVICE_UNAVAILABLE or wait_s is not None:
+            lines.append(f"Retry-After: {wait_s or 10}")
         if code == HTTPStatus.UNAUTHORIZED:
             lines.append('WWW-Authenticate: Basic realm="csms"')
         lines += ["Connection: close", "", ""]

@@ -14,8 +14,10 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.loops import Loops
 from csms.metrics import Counters
+from csms.websocket.door import Door
 from csms.websocket.limits import AddressCount, HandshakeGate, Limits
 from csms.websocket.protocol import ChargePointProtocol
+from csms.websocket.refusals import Refusals
 from csms.websocket.slim import SharedParts, configured
 
 _log = Logger()
@@ -43,19 +45,22 @@ class ChargePointFactory(WebSocketServerFactory):
         shared: Shared,
         registry: Registry,
         limits: Limits,
+        door: Door,
         *,
         path: str,
-        anonymous_from_anywhere: bool = False,
     ) -> None:
         super().__init__(reactor=reactor, server="csms")
         self.clock = reactor
         self.registry = registry
         self.limits = limits
         self.path = path
-        self.anonymous_from_anywhere = anonymous_from_anywhere
+        self.door = door
+        self.is_certified: Callable[[Any, str], bool] = lambda _transport, _client_id: False
+        """Tells whether the client certificate of a transport names a charge point."""
         self.gate = HandshakeGate(limits.handshakes)
         self.counters: Counters = shared.counters
         self.ledger_available: Callable[[], bool] = lambda: shared.ledger.available
+        self.refusals = Refusals(registry, shared.now, self.ledger_available)
         self._shared = shared
         self._addresses = AddressCount(limits.connections_per_address)
         self._open: dict[ChargePointProtocol, None] = {}

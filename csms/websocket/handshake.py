@@ -18,10 +18,17 @@ _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
 
 @frozen
 class Refusal(Exception):
-    """A handshake that is refused: the HTTP status and why, for the body of the answer."""
+    """A handshake that is refused: the HTTP status and the reason, for the body of the answer.
+
+    ``why`` is the word for it in an event, None where there is none; ``is_known`` whether the ledger knows the charge point.
+    The body says nothing that depends on that: whoever has proved nothing must not learn which charge points there are.
+    """
 
     status: int
     reason: str
+    why: str | None = None
+    is_known: bool = False
+    retry_after_s: int | None = None
 
 
 def identity(target: str, prefix: str) -> str:

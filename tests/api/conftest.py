@@ -20,12 +20,15 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.transactions import Transactions
 from csms.ledger.cost import Tariff
 from csms.metrics import Counters
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
 from csms.store.database import parse_url, writing_engine
 from csms.store.schema import bring_up_to_date
 from csms.store.store import Store
 from tests.api.client import Http
 from tests.api.fakes import FakeCommands
 from tests.fakes import WallClock, logged, shared_of
+from tests.passwords.workers import FakeWorkers
 
 __all__ = ["logged"]
 
@@ -84,7 +87,7 @@ async def open_desk(folder, empty_database, *, token=None, streams=8):
     parts = Parts(
         ledger=store,
         commands=commands,
-        provisioning=Provisioning(shared, registry),
+        provisioning=Provisioning(shared, registry, Passwords(FakeWorkers(), b"key", Attempts(clock.seconds))),
         transactions=Transactions(shared, registry, Tariff()),
         feed=feed,
         now=now,

@@ -101,12 +101,46 @@ async def test_a_charge_point_is_provisioned(desk):
         ({"meterFactor": 0.1234567}, "meterFactor"),
         ({"meterFactor": "1"}, "meterFactor"),
         ({"tariffId": "night"}, "tariffId"),
-        ({"password": "x"}, "body"),
+        ({"secret": "x"}, "body"),
+        ({"securityProfile": 4}, "securityProfile"),
     ]:
         reply = await desk.http.put(target, body)
         assert (reply.status, reply.json["path"]) == (422, path), body
     assert (await desk.http.delete(target)).status == 204
     assert (await desk.http.delete(target)).status == 404
+
+
+@ensureDeferred
+async def test_a_password_goes_in_and_never_comes_out(desk, logged):
+    target, secret = f"{V1}/chargepoints/CP1", "correct horse battery"
+    reply = await desk.http.put(target, {"password": secret, "securityProfile": 2})
+    assert reply.status == 201
+    assert (reply.json["hasPassword"], reply.json["securityProfile"]) == (True, 2)
+    seen = [
+        reply.body,
+        (await desk.http.get(target)).body,
+        (await desk.http.get(f"{V1}/chargepoints")).body,
+        (await desk.http.get(f"{V1}/events")).body,
+        repr(logged.events).encode(),
+    ]
+    assert all(secret.encode() not in text and b"argon2" not in text for text in seen)
+    (item,) = (await desk.http.get(f"{V1}/events?type=password_changed")).json["items"]
+    assert item["topic"] == "csms/security/CP1/password_changed"
+    assert item["event"]["payload"] == {"change": "set"}
+    reply = await desk.http.put(target, {"groupName": "north"})
+    assert (reply.json["hasPassword"], "newPasswordSent" in reply.json) == (True, False)
+    reply = await desk.http.put(target, {"password": None, "securityProfile": None})
+    assert (reply.json["hasPassword"], "securityProfile" in reply.json) == (False, False)
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 65, "12345678\n", 12345678, {"is": "12345678"}])
+@ensureDeferred
+async def test_what_cannot_be_a_password_is_refused_without_being_told_again(desk, password):
+    reply = await desk.http.put(f"{V1}/chargepoints/CP1", {"password": password})
+    assert (reply.status, reply.json["path"]) == (422, "password")
+    assert b"12345678" not in reply.body
+    assert b"xxxxxx" not in reply.body
+    assert (await desk.http.get(f"{V1}/chargepoints/CP1")).status == 404
 
 
 @ensureDeferred

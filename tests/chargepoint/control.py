@@ -21,10 +21,13 @@ from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.frames import Call
 from csms.ocppj.versions import V16, V21, V201
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.station import Station
 from csms.simulator.v16 import commands as answers
 from tests.fakes import FakeLedger, FakeTransport, dispatcher_of, shared_of
+from tests.passwords.workers import FakeWorkers
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
 BOOT_2 = {"reason": "PowerUp", "chargingStation": {"vendorName": "Acme", "model": "Two"}}
@@ -109,6 +112,7 @@ class Control:
     shared: object = None
     registry: Registry = None
     operations: Operations = None
+    passwords: Passwords = None
     published: list = field(factory=list)
     results: list = field(factory=list)
     authority: object = None
@@ -138,6 +142,7 @@ class Control:
         self.shared.on_booted.clear()
         ids = count(1)
         tags = Tags(self.ledger, "Accepted", self.authority)
+        self.passwords = Passwords(FakeWorkers(), b"key", Attempts(self.clock.seconds))
         self.operations = Operations.of(
             self.shared,
             self.registry,
@@ -145,6 +150,7 @@ class Control:
             lambda: f"m{next(ids)}",
             Tariff(),
             tags,
+            self.passwords,
         )
         self.operations.commands.on_queued_result = lambda *result: self.results.append(result)
 

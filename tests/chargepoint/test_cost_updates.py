@@ -23,7 +23,10 @@ from csms.ledger.cost import Tariff
 from csms.ledger.state import Transaction
 from csms.ocppj import frames
 from csms.ocppj.versions import V16, V21, V201
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
 from tests.fakes import NOW, FakeLedger, FakeTransport, shared_of, state_of
+from tests.passwords.workers import FakeWorkers
 
 PRICED = Tariff("EUR", time_rate=Decimal("0.10"))
 
@@ -70,6 +73,7 @@ class Desk:
             lambda: f"m{next(ids)}",
             tariff,
             Tags(self.ledger, "Accepted"),
+            Passwords(FakeWorkers(), b"key", Attempts(self.clock.seconds)),
             cost_updates_every_s=every_s,
         )
         self._jobs = [job for seconds, job in self.operations.jobs if seconds == 60.0]

@@ -13,6 +13,8 @@ from csms.ledger.cost import Tariff
 from csms.ledger.provisioning import Provision
 from csms.ledger.state import ChargePoint, Provisioned
 from csms.ocppj.versions import V16
+from csms.passwords.secret import BadPassword
+from csms.passwords.threads import Busy
 from tests.chargepoint.control import BOOT, Control
 
 START = {"connectorId": 1, "idTag": "T", "meterStart": 100, "timestamp": "2026-03-01T12:00:00Z"}
@@ -44,7 +46,7 @@ def test_an_unknown_one_is_made(control):
         client_id="CP1", registration="Pending", group_name="north", validation="strict", allow_no_subprotocol=True
     )
     assert type(control.ledger.committed[-1].changes[0]) is Provisioned
-    assert control.get(control.registry.allows_no_subprotocol("CP1"))
+    assert control.get(control.registry.credentials("CP1")).allow_no_subprotocol
 
 
 def test_what_is_not_named_stays(control):
@@ -218,3 +220,62 @@ def test_close_a_forgotten_transaction(control, online):
 def test_close_what_there_is_not(control):
     with pytest.raises(UnknownTransaction):
         control.get(control.operations.transactions.close(5))
+
+
+def _password(control, password):
+    return control.get(control.operations.provisioning.put("CP1", Provision(), password))
+
+
+def _hash(control):
+    return control.get(control.registry.credentials("CP1")).password_hash
+
+
+def test_a_password_is_kept_as_a_hash_and_told_without_it(control):
+    made = _password(control, "correct horse")
+    stored = _hash(control)
+    assert stored.startswith("$argon2id$")
+    assert "correct" not in repr(control.ledger.committed)
+    assert stored not in repr(made)
+    assert control.get(control.passwords.verify("CP1", b"correct horse", [stored])) == stored
+    _put(control, group_name="north")
+    assert _hash(control) == stored
+    _password(control, None)
+    assert _hash(control) is None
+    assert [payload.change for payload in control.events("password_changed")] == ["set", "removed"]
+    assert "argon2" not in repr([d.events for d in control.ledger.committed])
+
+
+def test_a_password_of_hexadecimal_digits_is_the_bytes_that_they_stand_for(control):
+    digits = "0001020304050607FFFFFFFFCCCCCCCCCCCCCCCC"
+    _password(control, digits)
+    assert control.get(control.passwords.verify("CP1", bytes.fromhex(digits), [_hash(control)])) is not None
+
+
+@pytest.mark.parametrize("text", ["short", "x" * 65, "12345678\n"])
+def test_what_cannot_be_a_password(control, text):
+    with pytest.raises(BadPassword) as refused:
+        _password(control, text)
+    assert text not in str(refused.value)
+    assert control.ledger.committed == []
+
+
+def test_where_too_many_wait_for_their_hashes_nothing_is_changed(control):
+    control.passwords._workers.full = True
+    with pytest.raises(Busy):
+        _password(control, "correct horse")
+    assert control.ledger.committed == []
+
+
+def test_a_new_password_forgives_what_was_wrong_before(control):
+    for _ in range(9):
+        control.passwords.attempts.failed("CP1", "203.0.113.7")
+    _password(control, "correct horse")
+    assert control.passwords.attempts.wait_s("CP1", "203.0.113.7") == 0
+
+
+def test_a_password_leaves_the_open_socket_alone(control):
+    charger = control.connect()
+    _password(control, "correct horse")
+    assert _say(control, charger, "Heartbeat", {})["currentTime"]
+    control.lose(charger)
+    assert _hash(control) is not None

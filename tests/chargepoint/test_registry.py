@@ -5,6 +5,8 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from csms.chargepoint.registry import IdentityInUse, Registry, UnknownChargePoint
+from csms.ledger import provisioning
+from csms.ledger.provisioning import Provision
 from csms.ocppj.versions import V16, Version
 from csms.store.errors import StoreUnavailable
 from tests.fakes import GATEWAY, NOW, FakeLedger, FakeTransport, shared_of, state_of
@@ -174,9 +176,9 @@ def test_no_subprotocol_is_allowed_by_the_operator_only(door):
     door.ledger.states["CP1"] = state_of(allow_no_subprotocol=True)
     for client_id, allowed in (("CP1", True), ("CP2", False)):
         results = []
-        asked = door.registry.allows_no_subprotocol(client_id)
+        asked = door.registry.credentials(client_id)
         Deferred.fromCoroutine(asked).addBoth(results.append)
-        assert results == [allowed]
+        assert results[0].allow_no_subprotocol is allowed
 
 
 class TestRecover:
@@ -217,3 +219,83 @@ class TestRecover:
         door.admit()[0].trap(IdentityInUse)
         door.ledger.commit_all()
         assert door.admit()[0].state.charge_point.connected_since is None
+
+
+class TestVisit:
+    """What was read of a charge point before it is let in."""
+
+    def look(self, door):
+        results = []
+        Deferred.fromCoroutine(door.registry.look("CP1")).addBoth(results.append)
+        return results[0]
+
+    def admitted(self, door, visit, **arguments):
+        results = []
+        coming = door.registry.admit("CP1", V16, visit=visit, **arguments)
+        Deferred.fromCoroutine(coming).addBoth(results.append)
+        door.ledger.commit_all()
+        return results[0]
+
+    def provision(self, door, **changes):
+        Deferred.fromCoroutine(
+            door.registry.decide(
+                "CP1", lambda state, context: provisioning.provision(state, context, Provision(**changes), None)
+            )
+        )
+        door.ledger.commit_all()
+
+    def test_is_not_read_again(self, door):
+        door.ledger.states["CP1"] = state_of(allow_no_subprotocol=True)
+        visit = self.look(door)
+        assert visit.credentials.allow_no_subprotocol
+        door.ledger.available = False
+        assert self.admitted(door, visit).state.charge_point.allow_no_subprotocol
+        door.registry.look_away(visit)
+        assert door.registry._visits == {}
+
+    def test_is_read_again_after_a_decision(self, door):
+        visit = self.look(door)
+        self.provision(door, group_name="north")
+        assert self.admitted(door, visit).state.charge_point.group_name == "north"
+
+    def test_is_read_again_where_a_decision_is_on_its_way(self, door):
+        visit = self.look(door)
+        results = []
+        deciding = door.registry.decide(
+            "CP1", lambda state, context: provisioning.provision(state, context, Provision(group_name="n"), None)
+        )
+        Deferred.fromCoroutine(deciding).addBoth(results.append)
+        assert results == []
+        assert self.admitted(door, visit).state.charge_point.group_name == "n"
+
+    def test_is_read_again_after_a_session_that_came_and_went(self, door):
+        visit = self.look(door)
+        session = door.connect()
+        door.registry.discard(session, "gone")
+        door.ledger.commit_all()
+        assert self.admitted(door, visit).state.sequence == 2
+
+    def test_is_read_again_after_a_session_that_was_there_has_gone(self, door):
+        session = door.connect()
+        visit = self.look(door)
+        door.registry.discard(session, "gone")
+        door.ledger.commit_all()
+        assert self.admitted(door, visit).state.sequence == 2
+
+    def test_is_read_again_after_it_took_another_ones_place(self, door):
+        door.connect(alive=False)
+        visit = self.look(door)
+        assert self.admitted(door, visit).state.sequence == 2
+
+    def test_of_several_each_ends_by_itself(self, door):
+        one, other = self.look(door), self.look(door)
+        door.registry.look_away(one)
+        door.registry.look_away(one)
+        assert door.registry._visits == {"CP1": [other]}
+        door.registry.look_away(other)
+        assert door.registry._visits == {}
+
+    def test_a_ledger_that_is_away_leaves_nothing_behind(self, door):
+        door.ledger.available = False
+        assert self.look(door).check(StoreUnavailable)
+        assert door.registry._visits == {}

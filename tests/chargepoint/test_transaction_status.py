@@ -19,7 +19,10 @@ from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
 from csms.ocppj import frames
 from csms.ocppj.versions import V21, V201
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
 from tests.fakes import FakeLedger, FakeTransport, shared_of
+from tests.passwords.workers import FakeWorkers
 
 BOOT = {"reason": "PowerUp", "chargingStation": {"vendorName": "Acme", "model": "One"}}
 FORGOTTEN = {"ongoingIndicator": False, "messagesInQueue": False}
@@ -66,7 +69,8 @@ class Desk:
         ids = count(1)
         self.operations = Operations.of(
             shared, self.registry, command_sets(Tariff()), lambda: f"m{next(ids)}", Tariff(),
-            Tags(self.ledger, "Accepted"), asks_transaction_status=self.asks,
+            Tags(self.ledger, "Accepted"), Passwords(FakeWorkers(), b"key", Attempts(self.clock.seconds)),
+            asks_transaction_status=self.asks,
         )  # fmt: skip
 
     def settle(self):

@@ -40,6 +40,12 @@ def test_secrets_stay_hidden(tmp_path):
         ("[ocpp]\nlisten = 'tcp:nowhere:x=y'\n", "ocpp.listen: 'tcp:nowhere:x=y' is no server endpoint"),
         ("[http]\nlisten = 'tcp:8081'\n", "http.token"),
         ("[tls]\ncertificate = '/nowhere.pem'\nkey = '/nowhere.key'\n", "tls.certificate: /nowhere.pem cannot be read"),
+        ("[security]\nprofile = 4\n", "security.profile: '4': input should be"),
+        ("[security]\nprofile = 2\n", "security.profile: '2': allowed with tls.certificate only"),
+        (
+            "[security]\nprofile = 3\n[tls]\ncertificate = 'a.pem'\nkey = 'a.key'\n",
+            "security.profile: '3': allowed with tls.client_ca only",
+        ),
         ("[mqtt]\nca = '/nowhere.pem'\n", "mqtt.ca: /nowhere.pem cannot be read"),
         ("[iso15118]\nmo_roots = '/nowhere.pem'\n", "iso15118.mo_roots: /nowhere.pem cannot be read"),
         (

@@ -136,6 +136,45 @@ def test_a_charge_point_is_changed_where_options_say_so(run, api):
     assert api.last.json == {}
 
 
+def test_a_password_is_read_from_a_file_or_standard_input_and_taken_away(run, api, tmp_path):
+    api.answer("PUT /chargepoints/CP1", {**POINT, "hasPassword": True})
+    path = tmp_path / "password"
+    path.write_bytes("pässwörd ::\r\n".encode())
+    out, err, status = run("chargepoint", "put", "CP1", "--password-file", path, "--security-profile", "2")
+    assert (err, status, "hasPassword: yes" in out) == ([], 0, True)
+    assert api.last.json == {"password": "pässwörd ::", "securityProfile": 2}
+    assert run("chargepoint", "put", "CP1", "--password-file", "-", stdin=b"correct horse")[2] == 0
+    assert api.last.json == {"password": "correct horse"}
+    assert run("chargepoint", "put", "CP1", "--no-password", "--security-profile", "default")[2] == 0
+    assert api.last.json == {"password": None, "securityProfile": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "options"), [(b"\xff\xfe1234567", ()), (b"correct horse", ("--no-password",)), (None, ())]
+)
+def test_a_password_file_that_cannot_be_used_is_one_line_without_it(content, options, run, api, tmp_path):
+    path = tmp_path / "password"
+    if content is not None:
+        path.write_bytes(content)
+    out, err, status = run("chargepoint", "put", "CP1", "--password-file", path, *options)
+    assert (out, status, api.requests) == ("", 2, [])
+    assert "correct" not in "".join(err)
+
+
+def test_a_password_is_rotated(run, api):
+    api.answer("POST /chargepoints/CP1/password/rotate", {"status": "Accepted", "taken": True})
+    assert run("chargepoint", "rotate-password", "CP1") == ("CP1 has a new password\n", [], 0)
+    assert json.loads(run("chargepoint", "rotate-password", "CP1", "--json")[0])["taken"] is True
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_password_that_is_refused_is_a_status(options, run, api):
+    api.answer("POST /chargepoints/CP1/password/rotate", {"status": "Rejected", "taken": False})
+    out, err, status = run("chargepoint", "rotate-password", "CP1", *options)
+    assert (status, len(err), bool(out)) == (7, 1, bool(options))
+    assert "'Rejected'" in err[0]
+
+
 def test_an_id_tag_keeps_what_no_option_names(run, api):
     api.answer("GET /idtags/T%231", {**TAG, "somethingNew": 1})
     api.answer(PUT_TAG, TAG)

@@ -15,8 +15,8 @@ def serve():
     """Make a server with limits of its own: ``await serve(handshakes=2)``."""
     made = []
 
-    async def serve(*, members=None, wrap=None, **limits):
-        server = await Server(Limits(**limits), members or {}, wrap).listen()
+    async def serve(*, members=None, door=None, wrap=None, **limits):
+        server = await Server(Limits(**limits), members or {}, door or {}, wrap).listen()
         made.append(server)
         return server
 

@@ -8,12 +8,21 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from csms.chargepoint.registry import Registry
+from csms.passwords.attempts import Attempts
+from csms.passwords.passwords import Passwords
+from csms.websocket.door import Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
 from tests.fakes import FakeLedger, shared_of
+from tests.passwords.workers import FakeWorkers
 from tests.websocket.raw_client import request, split_frames
 
 PEER = IPv4Address("TCP", "127.0.0.1", 5000)
+
+
+def door_of(clock, workers=None, **members):
+    """Return a door whose passwords are looked at at once."""
+    return Door(Passwords(workers or FakeWorkers(), b"key", Attempts(clock.seconds)), **members)
 
 
 class Wire(StringTransport):
@@ -45,7 +54,9 @@ class Desk:
         self.ledger = FakeLedger()
         self.shared = shared_of(self.ledger, self.clock)
         self.registry = Registry(self.shared)
-        self.factory = ChargePointFactory(self.clock, self.shared, self.registry, Limits(**limits), path="/ocpp/")
+        self.factory = ChargePointFactory(
+            self.clock, self.shared, self.registry, Limits(**limits), door_of(self.clock), path="/ocpp/"
+        )
         if protocol is not None:
             self.factory.protocol = protocol
 

@@ -10,9 +10,11 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, c
 from twisted.internet.task import deferLater
 
 from csms.chargepoint.registry import Registry
+from csms.websocket.door import Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
 from tests.fakes import FakeLedger, shared_of
+from tests.websocket.desk import door_of
 from tests.websocket.raw_client import PATIENCE_S, RawClient
 
 HOST = "127.0.0.1"
@@ -25,10 +27,12 @@ class Server:
 
     limits: Limits = field(factory=Limits)
     members: dict = field(factory=dict)
+    door_members: dict = field(factory=dict)
     wrap: object = None
     ledger: FakeLedger = field(factory=lambda: FakeLedger(reactor.callLater))
     clients: list = field(factory=list)
     shared: object = None
+    door: Door = None
     registry: Registry = None
     sockets: ChargePointFactory = None
     port: object = None
@@ -37,7 +41,8 @@ class Server:
         txaio.config.loop = reactor
         self.shared = shared_of(self.ledger, reactor, **self.members)
         self.registry = Registry(self.shared)
-        self.sockets = ChargePointFactory(reactor, self.shared, self.registry, self.limits, path="/ocpp/")
+        self.door = door_of(reactor, **self.door_members)
+        self.sockets = ChargePointFactory(reactor, self.shared, self.registry, self.limits, self.door, path="/ocpp/")
 
     async def listen(self):
         factory = self.wrap(self.sockets) if self.wrap is not None else self.sockets

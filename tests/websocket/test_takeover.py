@@ -31,7 +31,7 @@ async def test_a_socket_that_answers_is_not(serve):
     assert await new.open() == 409
     await new.gone()
     assert (await old.ask("1"))[0] == 3
-    assert server.ledger.events("CP1") == ["connected"]
+    assert server.ledger.events("CP1") == ["connected", "login_refused"]
 
 
 @pytest_twisted.ensureDeferred

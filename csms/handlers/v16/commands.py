@@ -7,6 +7,7 @@ from ocpp.v16.enums import Action
 from csms.handlers import certificate_requests
 from csms.handlers.command_set import CommandSet
 from csms.handlers.v16 import configuration, kept, local_list, reservation
+from csms.handlers.v16.passwords import PASSWORD_CHANGE
 
 COMMANDS = CommandSet(
     actions=frozenset(
@@ -51,4 +52,5 @@ COMMANDS = CommandSet(
     },
     # OCPP 1.6 §4.2
     not_while_pending=frozenset({Action.remote_start_transaction.value, Action.remote_stop_transaction.value}),
+    password=PASSWORD_CHANGE,
 )

@@ -16,6 +16,7 @@ from csms.handlers.v2 import (
     station_tariffs,
     variable_commands,
 )
+from csms.handlers.v2.passwords import PASSWORD_CHANGE
 
 _ACTIONS_201 = frozenset(
     action.value
@@ -156,5 +157,5 @@ def _asks_for(action: str, payload: Payload) -> frozenset[str]:
     return _TRIGGERED.get(wanted, frozenset({wanted}))
 
 
-COMMANDS_201 = CommandSet(_ACTIONS_201, _LEARNERS_201, _NOT_WHILE_PENDING, _asks_for)
-COMMANDS_21 = CommandSet(_ACTIONS_21, _LEARNERS_21, _NOT_WHILE_PENDING, _asks_for)
+COMMANDS_201 = CommandSet(_ACTIONS_201, _LEARNERS_201, _NOT_WHILE_PENDING, _asks_for, PASSWORD_CHANGE)
+COMMANDS_21 = CommandSet(_ACTIONS_21, _LEARNERS_21, _NOT_WHILE_PENDING, _asks_for, PASSWORD_CHANGE)

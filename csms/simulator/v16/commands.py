@@ -14,6 +14,8 @@ from ocpp.v16.enums import (
     CertificateStatus,
     ClearCacheStatus,
     ClearChargingProfileStatus,
+    ConfigurationKey,
+    ConfigurationStatus,
     DataTransferStatus,
     DeleteCertificateStatus,
     GetCompositeScheduleStatus,
@@ -36,7 +38,7 @@ from csms.simulator.behaviour import Behaviour
 from csms.simulator.commands import Commands, Controls, Effect, Handler
 from csms.simulator.dialect import Order
 from csms.simulator.station import Station
-from csms.simulator.v16.configuration import Configuration
+from csms.simulator.v16.configuration import Configuration, password_of
 from csms.simulator.v16.messages import schemas, wire
 
 _Outcome = tuple[object, Effect | None]
@@ -153,6 +155,14 @@ class _Answers:
         return call_result.GetConfiguration(configuration_key=known, unknown_key=unknown or None), None
 
     def _change_configuration(self, payload: dict[str, Any]) -> _Outcome:
+        if payload["key"] == ConfigurationKey.authorization_key.value:
+            password = password_of(payload["value"])
+            if password is None:
+                return call_result.ChangeConfiguration(ConfigurationStatus.rejected), None
+            return (
+                call_result.ChangeConfiguration(ConfigurationStatus.accepted),
+                lambda: self._controls.change_password(password),
+            )
         return call_result.ChangeConfiguration(self._configuration.change(payload["key"], payload["value"])), None
 
     def _change_availability(self, payload: dict[str, Any]) -> _Outcome:

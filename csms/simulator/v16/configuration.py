@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from ocpp.v16.enums import ConfigurationKey, ConfigurationStatus
@@ -11,6 +12,12 @@ from csms.simulator.station import Station
 
 _HEARTBEAT: Final = ConfigurationKey.heartbeat_interval.value
 _SAMPLES: Final = ConfigurationKey.meter_value_sample_interval.value
+_PASSWORD: Final = re.compile(r"([0-9A-Fa-f]{2}){16,20}")
+
+
+def password_of(value: str) -> bytes | None:
+    """Return the password that an AuthorizationKey stands for: 16 to 20 bytes; it is never given back."""
+    return bytes.fromhex(value) if _PASSWORD.fullmatch(value) else None
 
 
 class Configuration:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+
 import pytest
 import pytest_twisted
 
@@ -227,3 +229,24 @@ async def test_a_setting_is_kept_and_given_back(server, idle):
     await server.call("CP1", "c", "RemoteStartTransaction", {"idTag": "T"})
     await server.until_sent("StopTransaction")
     assert idle.sessions[0].meter_values == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_comes_back_with_the_password_that_it_was_given(server, make):
+    """OCPP 1.6 security whitepaper A01: the bytes that the digits stand for; and it tells nobody."""
+    key = "000102030405060708090A0B0C0D0E0F10111213"
+    charge_point = make(sessions=0, keep=True, password="the old one")
+    charge_point.start()
+    await server.until_sent("StatusNotification", 2)
+    change = {"key": "AuthorizationKey", "value": key}
+    for number, wrong in enumerate(("0011", key + "14", "text of no digits", "")):
+        frame = await server.call("CP1", f"wrong-{number}", "ChangeConfiguration", {**change, "value": wrong})
+        assert frame[2] == {"status": "Rejected"}
+    assert server.connections("CP1") == 1
+    assert (await server.call("CP1", "right", "ChangeConfiguration", change))[2] == {"status": "Accepted"}
+    await server.until(lambda: server.connections("CP1") == 2)
+    given = [b64decode(request.headers["authorization"].split()[1]) for request in server.handshakes]
+    assert given == [b"CP1:the old one", b"CP1:" + bytes.fromhex(key)]
+    await server.until_sent("BootNotification", 2)
+    frame = await server.call("CP1", "get", "GetConfiguration", {})
+    assert "AuthorizationKey" not in repr(frame)

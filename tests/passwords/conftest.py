@@ -1,0 +1,5 @@
+"""Fixtures."""
+
+from tests.fakes import logged
+
+__all__ = ["logged"]

@@ -1,0 +1,107 @@
+"""Passwords in the ledger, on both databases: only the operator writes them, and new ones count beside the old one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import pytest_twisted
+from msgspec.structs import replace
+
+from csms.ledger import chargepoints, provisioning
+from csms.ledger.decision import Context
+from csms.ledger.provisioning import Provision
+from csms.ledger.state import Credentials
+from csms.store import passwords, queries
+from csms.store import provisioning as operator
+from tests.fakes import GATEWAY, NOW, EventIds
+
+IDS = EventIds()
+CONTEXT = Context(NOW, None, GATEWAY, IDS)
+
+
+async def _provision(store, **changes):
+    await store.decide(
+        "CP1", "Pending", lambda state: provisioning.provision(state, CONTEXT, Provision(**changes), None)
+    )
+
+
+def _credentials(store, client_id="CP1"):
+    return store.read(queries.credentials, client_id)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_unknown_one_has_no_credentials(store):
+    assert await _credentials(store) == Credentials()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_password_comes_with_the_row_and_stays_when_other_things_change(store):
+    await _provision(store, password_hash="$old", security_profile=2, allow_no_subprotocol=True)
+    expected = Credentials(is_known=True, allow_no_subprotocol=True, security_profile=2, password_hash="$old")
+    assert await _credentials(store) == expected
+    await _provision(store, registration="Rejected", allow_no_subprotocol=False)
+    assert await _credentials(store) == replace(expected, allow_no_subprotocol=False)
+    await _provision(store, password_hash="$other")
+    state = await store.read(queries.charge_point_state, "CP1", "Accepted")
+    assert (state.charge_point.registration, state.charge_point.security_profile) == ("Rejected", 2)
+    await _provision(store, password_hash=None, security_profile=None)
+    assert await _credentials(store) == Credentials(is_known=True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_password_of_a_row_that_is_there_changes_nothing_else(store):
+    state = await store.read(queries.charge_point_state, "CP1", "Accepted")
+    connected = chargepoints.connect(state, CONTEXT, version="1.6", remote_address=None)
+    booted = chargepoints.boot(
+        connected.state, CONTEXT, vendor="V", model="M", serial_number=None, firmware_version=None
+    )
+    await store.commit(connected)
+    await store.commit(booted)
+    await _provision(store, password_hash="$old")
+    # The session's own word about the row comes later, and knows of no password.
+    await store.commit(chargepoints.disconnect(booted.state, CONTEXT, reason="gone"))
+    after = (await store.read(queries.charge_point_state, "CP1", "Pending")).charge_point
+    assert (after.vendor, after.registration, after.is_online) == ("V", "Accepted", False)
+    assert (await _credentials(store)).password_hash == "$old"
+
+
+@pytest_twisted.ensureDeferred
+async def test_new_passwords_count_beside_the_old_one_until_one_of_them_is_used(store):
+    await _provision(store, password_hash="$old")
+    await store.write(partial(passwords.add_new, client_id="CP1", new="$new1"))
+    await store.write(partial(passwords.add_new, client_id="CP1", new="$new2"))
+    assert (await _credentials(store)).hashes == ("$old", "$new1", "$new2")
+    await store.write(partial(passwords.drop_new, client_id="CP1", new="$new1"))
+    assert (await _credentials(store)).hashes == ("$old", "$new2")
+    assert not await store.write(partial(passwords.renew, client_id="CP1", new="$new1"))
+    assert await store.write(partial(passwords.renew, client_id="CP1", new="$new2"))
+    assert await _credentials(store) == Credentials(is_known=True, password_hash="$new2")
+    assert not await store.write(partial(passwords.renew, client_id="CP1", new="$new2"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_there_are_not_too_many(store):
+    await _provision(store)
+    for number in range(passwords.MOST_NEW):
+        await store.write(partial(passwords.add_new, client_id="CP1", new=f"${number}"))
+    with pytest.raises(passwords.TooManyNew):
+        await store.write(partial(passwords.add_new, client_id="CP1", new="$more"))
+    assert len((await _credentials(store)).hashes) == passwords.MOST_NEW
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_operator_sets_ends_what_is_on_its_way(store):
+    await _provision(store, password_hash="$old")
+    await store.write(partial(passwords.add_new, client_id="CP1", new="$new"))
+    await _provision(store, password_hash="$other")
+    assert (await _credentials(store)).hashes == ("$other",)
+    assert not await store.write(partial(passwords.renew, client_id="CP1", new="$new"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_charge_point_that_is_forgotten_leaves_no_password(store):
+    await _provision(store, password_hash="$old")
+    await store.write(partial(passwords.add_new, client_id="CP1", new="$new"))
+    assert await store.write(partial(operator.delete_charge_point, client_id="CP1"))
+    assert await _credentials(store) == Credentials()
