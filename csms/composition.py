@@ -8,7 +8,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.server import Site
 
 import csms
-from csms import logs
+from csms import certificates, logs
 from csms.api.access import Access
 from csms.api.api import Parts, make_http_site
 from csms.api.event_feed import EventFeed
 from csms.api.health import Health
 from csms.authority.contracts import ContractCertificates
+from csms.authority.signing import CertificateAuthority
 from csms.authority.webhook import Terms, Webhook, webhook
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.dispatch import Dispatcher
@@ -34,6 +35,7 @@ from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
+from csms.handlers.certificate_requests import Signing
 from csms.handlers.families import command_sets, handlers
 from csms.handlers.request import Policy
 from csms.handlers.tags import Tags
@@ -109,6 +111,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     )
     authority = _authority(reactor, settings, counters)
     contracts = _contracts(settings)
+    signer = _signer(settings)
+    signing = Signing(signer) if signer is not None else None
     shared = Shared(
         clock=reactor,
         now=utc_now,
@@ -116,7 +120,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         gateway_id=gateway_id,
         ledger=store,
         dispatchers={
-            version: Dispatcher.of(version, handlers(version, store, policy, authority, contracts))
+            version: Dispatcher.of(version, handlers(version, store, policy, authority, contracts, signing))
             for version in SUPPORTED
         },
         counters=counters,
@@ -135,6 +139,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         tariff=policy.tariff,
         asks_transaction_status=settings.ocpp.ask_transaction_status,
         cost_updates_every_s=settings.billing.cost_updated,
+        signing=signing,
+        expiry_notice=timedelta(seconds=settings.pki.expiry_notice),
         tags=Tags(store, policy.unknown_tags, authority),
         passwords=passwords,
     )
@@ -205,6 +211,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         threads=(hashing.stop,),
         authority=authority,
         contracts=contracts,
+        signer=signer,
     )
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),
@@ -239,6 +246,20 @@ def _authority(reactor: Any, settings: Settings, counters: Counters) -> Webhook 
 def _contracts(settings: Settings) -> ContractCertificates | None:
     path = _absolute(settings.iso15118.mo_roots)
     return ContractCertificates(deferToThread, path) if path is not None else None
+
+
+def _signer(settings: Settings) -> CertificateAuthority | None:
+    pki = settings.pki
+    if pki.ca_certificate is None or pki.ca_key is None or pki.organization is None:
+        return None
+    key = pki.ca_key.get_secret_value()
+    return CertificateAuthority(
+        deferToThread,
+        str(Path(pki.ca_certificate).absolute()),
+        key if certificates.is_pem(key) else str(Path(key).absolute()),
+        pki.organization,
+        timedelta(seconds=pki.validity),
+    )
 
 
 def _join(feed: CommandFeed, commands: Commands, registry: Registry, memory: RequestMemory) -> None:

@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from csms.api.event_feed import EventFeed
 from csms.authority.contracts import ContractCertificates, RootsError
+from csms.authority.signing import AuthorityError, CertificateAuthority
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
 from csms.loops import Loops
@@ -83,6 +84,7 @@ class Daemon(Service):
     _jobs: Sequence[tuple[float, Callable[[], Any]]] = ()
     _authority: Webhook | None = None
     _contracts: ContractCertificates | None = None
+    _signer: CertificateAuthority | None = None
     _threads: Sequence[Callable[[], None]] = ()
     """What ends further threads."""
     _ports: list[IListeningPort] = field(factory=list)
@@ -115,6 +117,8 @@ class Daemon(Service):
             self._tls.load()
         if self._contracts is not None:
             await self._contracts.load()
+        if self._signer is not None:
+            await self._signer.load()
         self._store.on_broken = self._broken
         await self._store.open()
         self._store_is_open = True
@@ -150,7 +154,7 @@ class Daemon(Service):
         _log.info("csms is ready")
 
     def _start_failed(self, failure: Failure) -> None:
-        if isinstance(failure.value, StartError | StoreError | CertificateError | RootsError):
+        if isinstance(failure.value, StartError | StoreError | CertificateError | RootsError | AuthorityError):
             self.fail(str(failure.value))
             return
         _log.failure("the start failed", failure)
@@ -190,6 +194,8 @@ class Daemon(Service):
         """Read the certificates again: new connections get them, running ones stay (SIGHUP)."""
         if self._contracts is not None:
             Deferred.fromCoroutine(self._contracts.load()).addErrback(_old_roots_stay)
+        if self._signer is not None:
+            Deferred.fromCoroutine(self._signer.load()).addErrback(_old_authority_stays)
         if self._tls is None:
             return
         self._notifier.say("RELOADING=1")
@@ -274,6 +280,10 @@ class Daemon(Service):
 
 def _old_roots_stay(failure: Failure) -> None:
     _log.error("the old roots of contract certificates stay: {error}", error=failure.getErrorMessage())
+
+
+def _old_authority_stays(failure: Failure) -> None:
+    _log.error("the old certificate authority stays: {error}", error=failure.getErrorMessage())
 
 
 class StartError(Exception):

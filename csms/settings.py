@@ -34,7 +34,7 @@ from csms.setting_values import (
 )
 
 _WITHOUT_PREFIX = ("mqtt", "http")
-_SECRETS = frozenset({"mqtt.password", "http.token", "database.url", "authority.token", "authority.url"})
+_SECRETS = frozenset({"mqtt.password", "http.token", "database.url", "authority.token", "authority.url", "pki.ca_key"})
 
 
 class Section(BaseModel):
@@ -172,6 +172,16 @@ class Iso15118(Section):
     mo_roots: str | None = None
 
 
+class Pki(Section):
+    """The authority that signs the certificates of charge points; ``ca_key`` is a PEM file, or PEM itself."""
+
+    ca_certificate: str | None = None
+    ca_key: SecretStr | None = None
+    organization: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    validity: Annotated[Seconds, Field(ge=86400)] = 365 * 86400
+    expiry_notice: SecondsOrNone = 30 * 86400
+
+
 class Limits(Section):
     """Bounds of the endpoint."""
 
@@ -221,6 +231,7 @@ class Settings(BaseSettings):
     messages: Messages = Messages()
     authority: Authority = Authority()
     iso15118: Iso15118 = Iso15118()
+    pki: Pki = Pki()
     limits: Limits = Limits()
     gateway: Gateway = Field(default_factory=Gateway)
     log: Log = Log()
@@ -275,6 +286,10 @@ def _check_together(settings: Settings) -> None:
     tls = settings.tls
     if len(tls.certificate) != len(tls.key):
         raise SettingsError("tls.key: allowed is one key for each certificate of tls.certificate")
+    pki = settings.pki
+    for name in ("ca_key", "organization"):
+        if (pki.ca_certificate is None) != (getattr(pki, name) is None):
+            raise SettingsError(f"pki.{name}: allowed is one together with pki.ca_certificate")
     if settings.security.profile >= 2 and not tls.certificate:
         raise SettingsError(f"security.profile: '{settings.security.profile}': allowed with tls.certificate only")
     if settings.security.profile == 3 and tls.client_ca is None:

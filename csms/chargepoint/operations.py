@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from csms.chargepoint.arrival import Arrival
+from csms.chargepoint.certificates import ANNOUNCE_EVERY_S, Certificates
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.cost_updates import CostUpdates
 from csms.chargepoint.new_passwords import NewPasswords
@@ -16,6 +18,7 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.chargepoint.transaction_status import TransactionStatus
 from csms.chargepoint.transactions import Transactions
+from csms.handlers.certificate_requests import Signing
 from csms.handlers.command_set import CommandSet
 from csms.handlers.tags import Tags
 from csms.ledger import reservations
@@ -40,6 +43,7 @@ class Operations:
     _registry: Registry
     _cost_updates: CostUpdates
     _cost_updates_every_s: float
+    _certificates: Certificates
 
     @classmethod
     def of(
@@ -54,6 +58,8 @@ class Operations:
         *,
         asks_transaction_status: bool = False,
         cost_updates_every_s: float = 0,
+        signing: Signing | None = None,
+        expiry_notice: timedelta = timedelta(days=30),
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive; 0 is that costs are not told unasked."""
         new_passwords = NewPasswords(shared, registry, passwords)
@@ -62,6 +68,9 @@ class Operations:
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
+        certificates = Certificates(shared, registry, commands, expiry_notice)
+        if signing is not None:
+            certificates.serve(signing)
         if asks_transaction_status:
             shared.on_ready.append(TransactionStatus(registry, commands).ready)
         return cls(
@@ -73,6 +82,7 @@ class Operations:
             registry,
             CostUpdates(shared, registry, commands, tariff),
             cost_updates_every_s,
+            certificates,
         )
 
     @property
@@ -81,6 +91,7 @@ class Operations:
         jobs: list[tuple[float, Callable[[], Deferred[None] | None]]] = [
             (EXPIRE_EVERY_S, lambda: Deferred.fromCoroutine(self.expire_reservations())),
             (SWEEP_EVERY_S, lambda: Deferred.fromCoroutine(self.commands.sweep())),
+            (ANNOUNCE_EVERY_S, lambda: Deferred.fromCoroutine(self._certificates.announce())),
         ]
         if self._cost_updates_every_s > 0:
             jobs.append((self._cost_updates_every_s, self._cost_updates.send))

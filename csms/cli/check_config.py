@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from twisted.internet.endpoints import serverFromString
 
+from csms import certificates
 from csms.setting_sources import SettingsError
 from csms.settings import Settings, load
 
@@ -55,12 +56,17 @@ def checked(file: Path | None) -> Settings:
             _check_readable(f"tls.{name}", path)
     for setting, path in (
         ("tls.client_ca", settings.tls.client_ca),
+        ("pki.ca_certificate", settings.pki.ca_certificate),
         ("mqtt.ca", settings.mqtt.ca),
         ("mqtt.certificate", settings.mqtt.certificate),
         ("mqtt.key", settings.mqtt.key),
     ):
         if path is not None:
             _check_readable(setting, path)
+    key = settings.pki.ca_key.get_secret_value() if settings.pki.ca_key is not None else None
+    if key is not None and not certificates.is_pem(key):
+        # Not named: it may be a key that is no PEM.
+        _check_readable("pki.ca_key", key, shown="its file")
     roots = settings.iso15118.mo_roots
     if roots is not None and not Path(roots).is_dir():
         _check_readable("iso15118.mo_roots", roots)
@@ -83,12 +89,12 @@ def _check_endpoints(settings: Settings) -> None:
             raise click.ClickException(f"{name}: {text!r} is no server endpoint: {error}") from None
 
 
-def _check_readable(name: str, path: str) -> None:
+def _check_readable(name: str, path: str, shown: str | None = None) -> None:
     try:
         with Path(path).open("rb"):
             pass
     except OSError as error:
-        raise click.ClickException(f"{name}: {path} cannot be read: {error.strerror}") from None
+        raise click.ClickException(f"{name}: {shown or path} cannot be read: {error.strerror}") from None
 
 
 def effective(settings: Settings) -> Iterator[tuple[str, str]]:

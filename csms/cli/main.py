@@ -23,6 +23,7 @@ _COMMANDS = {
     "demo": ("csms.cli.demo", "demo"),
     "events": ("csms.cli.events", "events"),
     "idtag": ("csms.cli.idtag", "idtag"),
+    "pki": ("csms.cli.pki", "pki"),
     "reservation": ("csms.cli.reservation", "reservation"),
     "send": ("csms.cli.send", "send"),
     "simulate": ("csms.cli.simulate", "simulate"),

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from csms.events.certificates import CertificateEvent
 from csms.events.notices import Notice
 from csms.events.payload import Number as Number  # noqa: PLC0414 - it is known from here, too
 from csms.events.payload import PayloadStruct as _Payload
@@ -331,6 +332,7 @@ Payload = (
     | ReportCompleted
     | FirmwareStatus
     | DiagnosticsStatus
+    | CertificateEvent
     | Notice
 )
 

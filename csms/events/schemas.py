@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, Struct
 
-from csms.events import business, notices, protocol, topics
+from csms.events import business, certificates, notices, protocol, topics
 
 EVENTS: dict[str, type[Struct]] = {
     "started": business.Started,
@@ -35,6 +35,7 @@ EVENTS: dict[str, type[Struct]] = {
     "report_completed": business.ReportCompleted,
     "firmware_status": business.FirmwareStatus,
     "diagnostics_status": business.DiagnosticsStatus,
+    **certificates.EVENT_TYPES,
     **notices.EVENT_TYPES,
 }
 """The payload of each event type. Security events are named by charge points: they share one schema."""
@@ -88,7 +89,7 @@ def _envelope(event_type: str | None, payload: type[Struct]) -> type[Struct]:
 def _schema(root: type[Struct], *on_topics: str) -> dict[str, Any]:
     _, components = msgspec.json.schema_components([root], ref_template="#/$defs/{name}")
     for name, component in components.items():
-        homes = (business, notices, protocol)
+        homes = (business, certificates, notices, protocol)
         structure = root if name == root.__name__ else next(vars(home)[name] for home in homes if name in vars(home))
         _be_exact(component, structure)
     body = components.pop(root.__name__)

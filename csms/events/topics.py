@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from csms.events import business as events
-from csms.events import notices
+from csms.events import certificates, notices
 
 _NON_CHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _REFUSED = rf"\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ud800-\udfff{_NON_CHARACTERS}"
@@ -35,6 +35,7 @@ FAMILIES: dict[type, str] = {
     events.ReportCompleted: "chargepoints",
     events.FirmwareStatus: "chargepoints",
     events.DiagnosticsStatus: "chargepoints",
+    **dict.fromkeys(certificates.EVENT_TYPES.values(), "chargepoints"),
     **dict.fromkeys(notices.EVENT_TYPES.values(), "chargepoints"),
 }
 """The topic family of each payload. By type, not by name: a charge point names its security events itself."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from attrs import evolve
 
 from csms.handlers import v2, v16
+from csms.handlers.certificate_requests import Signing
 from csms.handlers.command_set import CommandSet
 from csms.handlers.contracts import Contracts
 from csms.handlers.request import Policy, Reads
@@ -32,8 +33,9 @@ def handlers(
     policy: Policy,
     authority: Authority | None = None,
     contracts: Contracts | None = None,
+    signing: Signing | None = None,
 ) -> Sequence[object]:
     """Return the objects whose methods answer the CALLs of a version."""
     if version is V16:
-        return v16.handlers(reads, policy, authority)
-    return v2.handlers(reads, policy, authority, contracts, is_21=version is V21)
+        return v16.handlers(reads, policy, authority, signing)
+    return v2.handlers(reads, policy, authority, contracts, signing, is_21=version is V21)

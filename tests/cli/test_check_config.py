@@ -48,6 +48,11 @@ def test_secrets_stay_hidden(tmp_path):
         ),
         ("[mqtt]\nca = '/nowhere.pem'\n", "mqtt.ca: /nowhere.pem cannot be read"),
         ("[iso15118]\nmo_roots = '/nowhere.pem'\n", "iso15118.mo_roots: /nowhere.pem cannot be read"),
+        (
+            "[pki]\nca_certificate = '/dev/null'\nca_key = '/secret'\norganization = 'O'\n",
+            "pki.ca_key: its file cannot be read",
+        ),
+        ("[pki]\nca_certificate = '/dev/null'\n", "pki.ca_key: allowed is one together with pki.ca_certificate"),
         ("[database]\nurl = 'mysql://secret@here'\n", "database.url: mysql is not supported"),
         (
             "[authority]\nurl = 'http://tags.example.com/?key=secret'\n",

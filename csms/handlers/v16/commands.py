@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ocpp.v16.enums import Action
 
+from csms.handlers import certificate_requests
 from csms.handlers.command_set import CommandSet
 from csms.handlers.v16 import configuration, kept, local_list, reservation
 from csms.handlers.v16.passwords import PASSWORD_CHANGE
@@ -41,6 +42,7 @@ COMMANDS = CommandSet(
         )
     ),
     learners={
+        **certificate_requests.LEARNERS,
         **configuration.LEARNERS,
         **kept.CORE,
         **kept.FIRMWARE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from csms.handlers.certificate_requests import Signing
 from csms.handlers.contracts import Contracts
 from csms.handlers.request import Policy, Reads
 from csms.handlers.tags import Authority
@@ -33,7 +34,13 @@ __all__ = ["COMMANDS_21", "COMMANDS_201", "handlers"]
 
 
 def handlers(
-    reads: Reads, policy: Policy, authority: Authority | None, contracts: Contracts | None = None, *, is_21: bool
+    reads: Reads,
+    policy: Policy,
+    authority: Authority | None,
+    contracts: Contracts | None = None,
+    signing: Signing | None = None,
+    *,
+    is_21: bool,
 ) -> Sequence[object]:
     """Return the objects whose methods answer the CALLs of stations."""
     shared: list[object] = [
@@ -48,7 +55,7 @@ def handlers(
         Metering(reads),
         Provisioning(policy),
         Reservation(),
-        Security(),
+        Security(signing),
         SmartCharging(is_21=is_21),
         Transactions(reads, policy, authority, is_21=is_21),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ocpp.v21.enums import Action as Action21
 from ocpp.v201.enums import Action
 
+from csms.handlers import certificate_requests
 from csms.handlers.command_set import CommandSet, Learner, Payload
 from csms.handlers.kept import kept
 from csms.handlers.v2 import (
@@ -83,7 +84,6 @@ _ACTIONS_21 = _ACTIONS_201 | frozenset(
     )
 )
 _KEPT_201 = (
-    Action.certificate_signed,
     Action.clear_charging_profile,
     Action.clear_display_message,
     Action.customer_information,
@@ -116,6 +116,7 @@ _LEARNERS_201: dict[str, Learner] = {
         action.value: kept(action.value, only_if_accepted=True)
         for action in (Action.request_start_transaction, Action.request_stop_transaction)
     },
+    **certificate_requests.LEARNERS,
     **local_list.LEARNERS,
     **reservation.LEARNERS,
     **variable_commands.LEARNERS,

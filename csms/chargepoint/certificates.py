@@ -1,0 +1,110 @@
+"""Signs the certificates that charge points were promised, sends them, and says when one ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from csms.chargepoint.commands import Commands
+from csms.chargepoint.outcomes import CommandFailed, NotConnected
+from csms.chargepoint.registry import Registry
+from csms.chargepoint.shared import Shared
+from csms.handlers.certificate_requests import ANSWER, Signed, Signing, SigningFailed, Wanted
+from csms.ledger import certificates
+from csms.ledger.certificates import Certificate
+from csms.ledger.decision import Rule
+from csms.store import certificates as stored
+
+_log = Logger()
+ANNOUNCE_EVERY_S = 3600.0
+_WAITS = timedelta(hours=1)
+"""How long a certificate waits for a charge point that left after it had asked."""
+
+
+@define(eq=False)
+class Certificates:
+    """See the module. ``notice`` is how long before its end a certificate is announced."""
+
+    _shared: Shared
+    _registry: Registry
+    _commands: Commands
+    _notice: timedelta
+
+    def serve(self, signing: Signing) -> None:
+        """Take the requests that are accepted from now on."""
+
+        def accepted(wanted: Wanted) -> None:
+            def done(_result: Any) -> None:
+                signing.in_hand.discard(wanted.client_id)
+
+            signing.in_hand.add(wanted.client_id)
+            issued = Deferred.fromCoroutine(self._issue(signing, wanted))
+            issued.addErrback(_failed, wanted.client_id).addBoth(done)
+
+        signing.on_accepted = accepted
+
+    async def _issue(self, signing: Signing, wanted: Wanted) -> None:
+        client_id, certificate_type = wanted.client_id, wanted.certificate_type
+        try:
+            signed = await signing.signer.sign(wanted.csr, client_id, self._shared.now())
+        except SigningFailed as error:
+            reason = str(error)
+            _log.error("{client_id}: its certificate was not signed: {reason}", client_id=client_id, reason=reason)
+            await self._registry.decide(
+                client_id,
+                lambda state, context: certificates.fail(
+                    state, context, reason=reason, serial_number=None, certificate_type=certificate_type
+                ),
+                wanted.message_id,
+            )
+            return
+        # Between its messages: the answer to SignCertificate has left when this is decided.
+        await self._registry.decide(
+            client_id,
+            lambda state, context: certificates.sign(state, context, signed.certificate, certificate_type),
+            wanted.message_id,
+        )
+        await self._send(wanted, signed)
+
+    async def _send(self, wanted: Wanted, signed: Signed) -> None:
+        client_id = wanted.client_id
+        payload: dict[str, Any] = {"certificateChain": signed.chain}
+        if wanted.certificate_type is not None:
+            payload["certificateType"] = wanted.certificate_type
+        if wanted.request_id is not None:
+            payload["requestId"] = wanted.request_id
+        try:
+            try:
+                await self._commands.send(client_id, ANSWER, payload)
+            except NotConnected:
+                await self._commands.queue(client_id, ANSWER, payload, self._shared.now() + _WAITS)
+        except CommandFailed as error:
+            _log.warn("{client_id}: its certificate was not taken: {error}", client_id=client_id, error=str(error))
+
+    async def announce(self) -> None:
+        """Say which certificates end soon; of each once."""
+        shared = self._shared
+        if not shared.ledger.available:
+            return
+        before = shared.now() + self._notice
+        for client_id, key, certificate in await shared.ledger.read(stored.ending, shared.gateway_id, before):
+            _log.warn(
+                "{client_id}: its certificate {serial} ends at {not_after:%Y-%m-%d %H:%M} UTC",
+                client_id=client_id,
+                serial=certificate.serial_number,
+                not_after=certificate.not_after,
+            )
+            await self._registry.decide(client_id, _announcement(certificate, key))
+
+
+def _announcement(certificate: Certificate, key: str) -> Rule[None]:
+    return lambda state, context: certificates.announce(state, context, certificate, key)
+
+
+def _failed(failure: Failure, client_id: str) -> None:
+    _log.failure("{client_id}: its certificate was not issued", failure, client_id=client_id)

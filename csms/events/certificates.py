@@ -1,0 +1,51 @@
+"""Business events about the certificates of charge points. What of OCPP 1.6 has no type is of the charge point itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from csms.events.payload import PayloadStruct
+
+
+class CertificateSigned(PayloadStruct, frozen=True, kw_only=True):
+    """A charge point asked for a certificate, and the authority of this daemon signed it."""
+
+    serial_number: str
+    not_before: datetime
+    not_after: datetime
+    certificate_type: str | UnsetType = UNSET
+
+
+class CertificateRefused(PayloadStruct, frozen=True, kw_only=True):
+    """A charge point asked for a certificate that it does not get, or does not take the one that it got (`serial_number`)."""
+
+    reason: str
+    serial_number: str | UnsetType = UNSET
+    certificate_type: str | UnsetType = UNSET
+
+
+class CertificateInstalled(PayloadStruct, frozen=True, kw_only=True):
+    """A charge point took the certificate that it was sent."""
+
+    serial_number: str
+    not_after: datetime
+    certificate_type: str | UnsetType = UNSET
+
+
+class CertificateExpiring(PayloadStruct, frozen=True, kw_only=True):
+    """The certificate of a charge point ends soon, or has ended: told once of each."""
+
+    serial_number: str
+    not_after: datetime
+    certificate_type: str | UnsetType = UNSET
+
+
+EVENT_TYPES: dict[str, type[PayloadStruct]] = {
+    "certificate_signed": CertificateSigned,
+    "certificate_refused": CertificateRefused,
+    "certificate_installed": CertificateInstalled,
+    "certificate_expiring": CertificateExpiring,
+}
+CertificateEvent = CertificateSigned | CertificateRefused | CertificateInstalled | CertificateExpiring

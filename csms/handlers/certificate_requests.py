@@ -1,0 +1,143 @@
+"""SignCertificate and CertificateSigned, the same in every version (security whitepaper A02, A03; OCPP 2.x A02, A03).
+
+A request is held against the policy before it is answered. Signing follows, and CertificateSigned when the answer has left
+(`csms.chargepoint.certificates`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from attrs import define, field
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from csms import certificates as x509
+from csms.handlers.command_set import Learner, Payload, learner
+from csms.handlers.kept import kept
+from csms.handlers.request import Reply, Request, then
+from csms.ledger import certificates, chargepoints
+from csms.ledger.certificates import OWN, Certificate
+from csms.ledger.decision import Context, Decision
+from csms.ledger.state import ChargePointState
+
+_log = Logger()
+ACTION = "SignCertificate"
+ANSWER = "CertificateSigned"
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """A request that is accepted; ``request_id`` is of OCPP 2.1 (A02.FR.25)."""
+
+    client_id: str
+    csr: str
+    certificate_type: str | None
+    request_id: int | None
+    message_id: str | None
+
+
+class Signed(Struct, frozen=True):
+    """A certificate for a charge point, and its chain in PEM: itself first, without the root."""
+
+    certificate: Certificate
+    chain: str
+
+
+class SigningFailed(Exception):
+    """The authority does not sign; the message is one line."""
+
+
+class Signer(Protocol):
+    """An authority; what takes time is done on a thread."""
+
+    def fault(self, csr: str, client_id: str, now: datetime) -> Deferred[str | None]:
+        """Return why a request is not signed, None where it is."""
+
+    def sign(self, csr: str, client_id: str, now: datetime) -> Deferred[Signed]:
+        """Sign a request that has no fault; fails with `SigningFailed`."""
+
+
+@define(eq=False)
+class Signing:
+    """The authority of this daemon, and what is told of the requests that were accepted."""
+
+    signer: Signer
+    on_accepted: Callable[[Wanted], None] = lambda _wanted: None
+    in_hand: set[str] = field(factory=set)
+    """The charge points whose last request is not settled: one at a time."""
+
+
+def answer(
+    request: Request,
+    signing: Signing | None,
+    result: Callable[[str], Any],
+    *,
+    csr: str,
+    certificate_type: str | None = None,
+    request_id: int | None = None,
+) -> Reply | Deferred[Reply]:
+    """Answer SignCertificate; ``result`` makes the answer of the version from a status."""
+    if signing is None:
+        decision = chargepoints.keep(request.state, request.context, kind=ACTION, body=request.payload)
+        return Reply(result("Rejected"), decision)
+    client_id = request.state.charge_point.client_id
+    wanted = Wanted(
+        client_id=client_id,
+        csr=csr,
+        certificate_type=certificate_type,
+        request_id=request_id,
+        message_id=request.context.message_id,
+    )
+    if certificate_type not in {None, OWN}:
+        return _answered(f"no authority for {certificate_type}", request, signing, result, wanted)
+    if client_id in signing.in_hand:
+        return _answered("the request before is not settled yet", request, signing, result, wanted)
+    return then(signing.signer.fault(csr, client_id, request.context.now), _answered, request, signing, result, wanted)
+
+
+def _answered(
+    fault: str | None, request: Request, signing: Signing, result: Callable[[str], Any], wanted: Wanted
+) -> Reply:
+    if fault is None:
+        decision = chargepoints.keep(request.state, request.context, kind=ACTION, body=request.payload)
+        signing.on_accepted(wanted)
+        return Reply(result("Accepted"), decision)
+    _log.warn("{client_id}: its certificate is not signed: {reason}", client_id=wanted.client_id, reason=fault)
+    decision = certificates.refuse(
+        request.state,
+        request.context,
+        kind=ACTION,
+        body=request.payload,
+        reason=fault,
+        certificate_type=wanted.certificate_type,
+    )
+    return Reply(result("Rejected"), decision)
+
+
+def _learn(state: ChargePointState, context: Context, request: Payload, response: Payload) -> Decision[None]:
+    """Learn whether a charge point took a certificate, ours or that of another authority."""
+    kept_request = _KEPT.rule(state, context, request, response, None)
+    try:
+        leaf = x509.read_certificates(request["certificateChain"].encode())[0]
+    except x509.BadCertificate:
+        return kept_request
+    serial_number, certificate_type = x509.serial_of(leaf), request.get("certificateType")
+    if response.get("status") == "Accepted":
+        certificate = Certificate(serial_number, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+        learned = certificates.install(kept_request.state, context, certificate, certificate_type)
+    else:
+        learned = certificates.fail(
+            kept_request.state,
+            context,
+            reason="the charge point does not take it",
+            serial_number=serial_number,
+            certificate_type=certificate_type,
+        )
+    return Decision(None, learned.state, (*kept_request.changes, *learned.changes), learned.events)
+
+
+_KEPT = kept(ANSWER)
+LEARNERS: dict[str, Learner] = {ANSWER: learner(_learn)}

@@ -1,0 +1,110 @@
+"""The certificates of charge points: signed, refused, installed, about to end. What is installed is kept as a fact, one a type."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import UNSET, Struct
+
+from csms.events.certificates import CertificateExpiring, CertificateInstalled, CertificateRefused, CertificateSigned
+from csms.ledger import facts
+from csms.ledger.chargepoints import record
+from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.state import ChargePointState
+
+KIND = "certificate"
+NOTICE = "certificate_notice"
+"""The kind of the fact that says which certificate was announced to end: apart, so that neither is written over the other."""
+OWN = "ChargingStationCertificate"
+"""The key of a certificate without a type: the charge point's own."""
+
+
+class Certificate(Struct, frozen=True, rename="camel"):
+    """A certificate that a charge point has."""
+
+    serial_number: str
+    not_before: datetime
+    not_after: datetime
+
+
+class Notice(Struct, frozen=True, rename="camel"):
+    """The certificate that was announced last."""
+
+    serial_number: str
+
+
+def refuse(
+    state: ChargePointState,
+    context: Context,
+    *,
+    kind: str,
+    body: object,
+    reason: str,
+    certificate_type: str | None,
+) -> Decision[None]:
+    """Keep a request for a certificate that is not signed, and say why."""
+    draft = Draft(state, context)
+    draft.change(record(state, context, kind, body))
+    draft.emit("certificate_refused", CertificateRefused(reason=reason, certificate_type=certificate_type or UNSET))
+    return draft.decide(None)
+
+
+def fail(
+    state: ChargePointState, context: Context, *, reason: str, serial_number: str | None, certificate_type: str | None
+) -> Decision[None]:
+    """A certificate that was promised is not there: the authority failed, or the charge point does not take it."""
+    draft = Draft(state, context)
+    draft.emit(
+        "certificate_refused",
+        CertificateRefused(
+            reason=reason, serial_number=serial_number or UNSET, certificate_type=certificate_type or UNSET
+        ),
+    )
+    return draft.decide(None)
+
+
+def sign(
+    state: ChargePointState, context: Context, certificate: Certificate, certificate_type: str | None
+) -> Decision[None]:
+    """A certificate was signed; the charge point does not have it yet."""
+    draft = Draft(state, context)
+    draft.emit(
+        "certificate_signed",
+        CertificateSigned(
+            serial_number=certificate.serial_number,
+            not_before=certificate.not_before,
+            not_after=certificate.not_after,
+            certificate_type=certificate_type or UNSET,
+        ),
+    )
+    return draft.decide(None)
+
+
+def install(
+    state: ChargePointState, context: Context, certificate: Certificate, certificate_type: str | None
+) -> Decision[None]:
+    """The charge point took a certificate (CertificateSigned was Accepted): it takes the place of the one before."""
+    draft = Draft(state, context)
+    facts.know(draft, context, KIND, certificate_type or OWN, certificate)
+    draft.emit(
+        "certificate_installed",
+        CertificateInstalled(
+            serial_number=certificate.serial_number,
+            not_after=certificate.not_after,
+            certificate_type=certificate_type or UNSET,
+        ),
+    )
+    return draft.decide(None)
+
+
+def announce(state: ChargePointState, context: Context, certificate: Certificate, key: str) -> Decision[None]:
+    """Say that a certificate ends soon, and remember that it was said."""
+    draft = Draft(state, context)
+    facts.know(draft, context, NOTICE, key, Notice(certificate.serial_number))
+    draft.emit(
+        "certificate_expiring",
+        CertificateExpiring(
+            serial_number=certificate.serial_number, not_after=certificate.not_after, certificate_type=key
+        ),
+    )
+    return draft.decide(None)
