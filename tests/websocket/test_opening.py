@@ -4,6 +4,7 @@ import pytest
 import pytest_twisted
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 
@@ -188,6 +189,19 @@ def test_a_second_request_before_the_first_is_answered(cut):
     assert protocol.transport.value().count(b"HTTP/1.1") == 1
     assert [payload[:2] for _, payload in protocol.transport.frames] == [(1002).to_bytes(2, "big")]
     assert [session.client_id for session in desk.registry] == ["ONE"]
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1", "::ffff:93.184.216.34"])
+def test_whoever_comes_from_outside_is_not_let_in_without_a_password(address):
+    desk = Desk()
+    protocol = desk.factory.buildProtocol(PEER)
+    wire = Wire()
+    wire.peerAddr = IPv4Address("TCP", address, 5000)
+    protocol.makeConnection(wire)
+    protocol.dataReceived(request())
+    assert wire.value().startswith(b"HTTP/1.1 401 ")
+    assert len(desk.registry) == 0
+    assert desk.ledger.committed == desk.ledger.events() == []
 
 
 def test_a_flood_before_the_handshake_is_answered():
