@@ -79,7 +79,7 @@ $(VENV)/.demo: $(MADE) setup.cfg constraints.txt
 	$(call install,demo)
 
 $(VENV)/.test: $(MADE) setup.cfg constraints.txt
-	$(call install,test$(,)demo$(,)bench$(,)postgresql)
+	$(call install,test$(,)demo$(,)postgresql)
 	@touch $(VENV)/.demo
 
 # Where there is no atheris for this Python, a mutation fuzzer of our own does the work.

@@ -60,7 +60,8 @@ from csms.store.message_log import MessageLog
 from csms.store.retention import Retention
 from csms.store.store import Store
 from csms.systemd import Notifier
-from csms.websocket.door import Door
+from csms.websocket.client_certificates import ClientCertificates
+from csms.websocket.door import CERTIFICATE, Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
 from csms.websocket.refusals import FLUSH_S as REPORT_REFUSALS_S
@@ -160,12 +161,15 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ),
         path=settings.ocpp.path,
     )
+    sockets.is_certified = ClientCertificates(utc_now, settings.pki.organization).certified
     tls = None
     if settings.tls.certificate:
         tls = ChargePointTls(
             [str(Path(path).absolute()) for path in settings.tls.certificate],
             [str(Path(path).absolute()) for path in settings.tls.key],
             _absolute(settings.tls.client_ca),
+            _absolute(settings.tls.crl),
+            demands_certificates=settings.security.profile >= CERTIFICATE,
         )
     token = settings.http.token.get_secret_value() if settings.http.token is not None else None
     health = Health(

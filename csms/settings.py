@@ -65,6 +65,7 @@ class Tls(Section):
     certificate: Paths = []
     key: Paths = []
     client_ca: str | None = None
+    crl: str | None = None
 
 
 class Security(Section):
@@ -287,9 +288,12 @@ def _check_together(settings: Settings) -> None:
     if len(tls.certificate) != len(tls.key):
         raise SettingsError("tls.key: allowed is one key for each certificate of tls.certificate")
     pki = settings.pki
-    for name in ("ca_key", "organization"):
-        if (pki.ca_certificate is None) != (getattr(pki, name) is None):
-            raise SettingsError(f"pki.{name}: allowed is one together with pki.ca_certificate")
+    if (pki.ca_certificate is None) != (pki.ca_key is None):
+        raise SettingsError("pki.ca_key: allowed is one together with pki.ca_certificate")
+    if pki.ca_certificate is not None and pki.organization is None:
+        raise SettingsError("pki.organization: it is needed with pki.ca_certificate")
+    if tls.crl is not None and tls.client_ca is None:
+        raise SettingsError("tls.crl: allowed with tls.client_ca only")
     if settings.security.profile >= 2 and not tls.certificate:
         raise SettingsError(f"security.profile: '{settings.security.profile}': allowed with tls.certificate only")
     if settings.security.profile == 3 and tls.client_ca is None:

@@ -56,6 +56,7 @@ def checked(file: Path | None) -> Settings:
             _check_readable(f"tls.{name}", path)
     for setting, path in (
         ("tls.client_ca", settings.tls.client_ca),
+        ("tls.crl", settings.tls.crl),
         ("pki.ca_certificate", settings.pki.ca_certificate),
         ("mqtt.ca", settings.mqtt.ca),
         ("mqtt.certificate", settings.mqtt.certificate),

@@ -198,7 +198,7 @@ class SecurityEvent(_Payload, frozen=True):
 class LoginRefused(_Payload, frozen=True):
     """Somebody was refused who said that he is this charge point: `count` times from `since` on, the last one from there.
 
-    `reason` is `noPassword`, `wrongPassword`, `tooManyAttempts`, `noTls`, `noCertificate`, `unknown` (charge point) or `inUse`
+    `reason` is `noPassword`, `wrongPassword`, `tooManyAttempts`, `noTls`, `noCertificate`, `wrongCertificate` (it names another), `unknown` (charge point) or `inUse`
     (its socket is alive, and the other one did not prove who he is); of several, the last one's. Refusals that are too many
     for events of their own are counted in one of the charge point `:others`, which there cannot be.
     """

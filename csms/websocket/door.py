@@ -34,8 +34,8 @@ class Visitor:
     address: str
     given: Given | None = None
     is_tls: bool = False
-    is_certified: bool = False
-    """Whether he has shown a certificate that names this very charge point."""
+    is_certified: bool | None = None
+    """Whether the certificate that he has shown names this very charge point, None where he has shown none."""
 
 
 @frozen
@@ -68,7 +68,8 @@ class Door:
             if visitor.is_certified:
                 return Verdict(authenticated=True)
             # No password stands in for a certificate; and whoever has none is not told that it is one that is wanted here.
-            credentials, why = Credentials(is_known=credentials.is_known), "noCertificate"
+            credentials = Credentials(is_known=credentials.is_known)
+            why = "noCertificate" if visitor.is_certified is None else "wrongCertificate"
         if self._needs_password(visitor, credentials, profile):
             found = await self._refuse_or_find(visitor, credentials, why)
             if profile >= TLS and not visitor.is_tls:

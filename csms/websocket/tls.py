@@ -18,10 +18,14 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from csms.websocket.client_certificates import use_revocations
+
 CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:AES128-GCM-SHA256:AES256-GCM-SHA384"
 )
+
+_SESSIONS = b"csms"
 
 
 class CertificateError(Exception):
@@ -36,6 +40,9 @@ class ChargePointTls:
     certificates: Sequence[str]
     keys: Sequence[str]
     client_ca: str | None = None
+    crl: str | None = None
+    demands_certificates: bool = False
+    """Whether nobody comes in who shows no client certificate; else one is only asked for."""
     _context: SSL.Context | None = field(init=False, default=None)
 
     def load(self) -> None:
@@ -53,7 +60,12 @@ class ChargePointTls:
             _use("tls.key", key, lambda _path: context.check_privatekey())
         if self.client_ca is not None:
             _use("tls.client_ca", self.client_ca, context.load_verify_locations)
-            context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *verdict: bool(verdict[-1]))
+            if self.crl is not None:
+                _use("tls.crl", self.crl, lambda path: use_revocations(context, path))
+            demanded = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if self.demands_certificates else 0
+            context.set_verify(SSL.VERIFY_PEER | demanded, lambda *verdict: bool(verdict[-1]))
+            # Without it OpenSSL refuses whoever resumes a session with a client certificate.
+            context.set_session_id(_SESSIONS)
         self._context = context
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:

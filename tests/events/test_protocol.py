@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 
 from csms.events.protocol import ProtocolEvent, publication
+from csms.events.redaction import frame_without_secrets
 from csms.ocppj import frames
 from tests.ocppj.strategies import objects
 
@@ -103,6 +104,7 @@ def test_the_payload_is_that_of_the_wire_byte_for_byte(frame: bytes, payload: by
 @given(objects)
 def test_any_payload_is_published_as_it_came(payload: dict[str, Any]) -> None:
     frame = frames.encode_call("17", "DataTransfer", payload)
+    assume(frame_without_secrets("DataTransfer", frame) == frame)
     _, body = publish(frame, "DataTransfer")
     assert frame.endswith(payload_text(body) + b"]")
     assert json.loads(body)["payload"] == payload

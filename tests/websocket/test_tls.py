@@ -90,7 +90,7 @@ async def test_an_older_version(secured, logged):
 
 @pytest_twisted.ensureDeferred
 async def test_a_client_without_a_certificate_where_one_is_wanted(secured, tls):
-    tls.client_ca = tls.certificates[0]
+    tls.client_ca, tls.demands_certificates = tls.certificates[0], True
     tls.load()
     assert (await _connect(await secured(), version=V12)).lost
 

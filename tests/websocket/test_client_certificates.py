@@ -1,0 +1,184 @@
+"""Mutual TLS (security profile 3) on real sockets, with certificates of `csms pki`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_twisted
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from OpenSSL import SSL
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
+
+from csms.websocket.client_certificates import ClientCertificates
+from csms.websocket.tls import CertificateError, ChargePointTls
+from tests.cli.command import csms
+from tests.websocket.raw_client import RawClient
+from tests.websocket.server import HOST
+
+ORGANIZATION = "Example Charging"
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class Client:
+    """The charge point's side of TLS, with a certificate of a folder or without one."""
+
+    def __init__(self, place, version=SSL.TLS1_3_VERSION):
+        self._context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        self._context.set_max_proto_version(version)
+        if place is not None:
+            self._context.use_certificate_file(f"{place}.pem")
+            self._context.use_privatekey_file(f"{place}.key")
+
+    def clientConnectionForTLS(self, protocol):
+        return SSL.Connection(self._context, None)
+
+
+def pki(folder, *arguments):
+    _out, err, status = csms("pki", *arguments, cwd=folder)
+    assert (err, status) == ([], 0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pki(tmp_path, "init", "--organization", ORGANIZATION)
+    pki(tmp_path, "issue", "server", "csms.example.org")
+    pki(tmp_path, "issue", "charger", "CP1")
+    return tmp_path / "pki"
+
+
+def tls_of(folder, *, crl=None, demands=True):
+    server = folder / "server" / "csms.example.org"
+    tls = ChargePointTls(
+        [f"{server}.pem"], [f"{server}.key"], str(folder / "ca.pem"), crl, demands_certificates=demands
+    )
+    tls.load()
+    return tls
+
+
+@pytest.fixture
+def secured(serve):
+    async def secured(tls, organization=ORGANIZATION, now=lambda: datetime.now(UTC)):
+        server = await serve(wrap=lambda factory: TLSMemoryBIOFactory(tls, False, factory), door={"profile": 3})
+        server.sockets.is_certified = ClientCertificates(now, organization).certified
+        return server
+
+    return secured
+
+
+async def come(server, place, client_id="CP1", version=SSL.TLS1_3_VERSION):
+    endpoint = wrapClientTLS(Client(place, version), TCP4ClientEndpoint(reactor, HOST, server.number))
+    client = await connectProtocol(endpoint, RawClient(reactor))
+    server.clients.append(client)
+    await client.open(f"/ocpp/{client_id}")
+    return client
+
+
+def revoke(folder, *places, ends=NOW + DAY):
+    authority = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+    key = load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    builder = x509.CertificateRevocationListBuilder(authority.subject, NOW - 2 * DAY, ends)
+    for place in places:
+        serial_number = x509.load_pem_x509_certificate(place.with_suffix(".pem").read_bytes()).serial_number
+        revoked = x509.RevokedCertificateBuilder(serial_number, NOW - DAY)
+        builder = builder.add_revoked_certificate(revoked.build())
+    path = folder / "revoked.pem"
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return str(path)
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+@pytest_twisted.ensureDeferred
+async def test_the_charge_point_that_it_names(folder, secured, version):
+    server = await secured(tls_of(folder))
+    client = await come(server, folder / "charger" / "CP1", version=version)
+    assert client.status == 101
+    assert (await client.ask("1"))[0] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_another_charge_point_is_refused_with_one_event_and_one_line(folder, secured, logged):
+    server = await secured(tls_of(folder))
+    assert (await come(server, folder / "charger" / "CP1", client_id="CP2")).status == 401
+    await server.until(lambda: server.ledger.events("CP2") == ["login_refused"])
+    [event] = [event for decision in server.ledger.committed for event in decision.events]
+    assert event.payload.reason == "wrongCertificate"
+    assert len(logged.about("CP2")) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_another_operator(folder, secured):
+    server = await secured(tls_of(folder), organization="Other")
+    assert (await come(server, folder / "charger" / "CP1")).status == 401
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_one(folder, secured):
+    server = await secured(tls_of(folder))
+    client = await come(server, None)
+    assert client.status is None
+    assert client.lost
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_it_is_only_asked_for_the_door_decides(folder, secured):
+    server = await secured(tls_of(folder, demands=False))
+    assert (await come(server, None)).status == 401
+    assert (await come(server, folder / "charger" / "CP1")).status == 101
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_another_authority(folder, secured, tmp_path):
+    pki(tmp_path, "init", "--organization", ORGANIZATION, "--dir", "other")
+    pki(tmp_path, "issue", "charger", "CP1", "--dir", "other")
+    server = await secured(tls_of(folder))
+    assert (await come(server, tmp_path / "other" / "charger" / "CP1")).status is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_servers_certificate_is_no_charge_points(folder, secured):
+    server = await secured(tls_of(folder))
+    place = folder / "server" / "csms.example.org"
+    assert (await come(server, place, client_id="csms.example.org")).status is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_was_revoked_while_the_daemon_ran(folder, secured):
+    crl = revoke(folder)
+    tls = tls_of(folder, crl=crl)
+    server = await secured(tls)
+    before = await come(server, folder / "charger" / "CP1")
+    assert before.status == 101
+    revoke(folder, folder / "charger" / "CP1")
+    tls.load()
+    assert (await come(server, folder / "charger" / "CP1")).status is None
+    # Who is in stays in.
+    assert (await before.ask("1"))[0] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_list_that_is_out_of_date_lets_nobody_in(folder, secured):
+    server = await secured(tls_of(folder, crl=revoke(folder, ends=NOW - DAY)))
+    assert (await come(server, folder / "charger" / "CP1")).status is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_has_ended_is_not_taken_whatever_tls_says(folder, secured):
+    server = await secured(tls_of(folder), now=lambda: NOW + 400 * DAY)
+    assert (await come(server, folder / "charger" / "CP1")).status == 401
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"])
+def test_a_list_that_cannot_be_used_names_the_setting(folder, content):
+    path = folder / "bad.pem"
+    path.write_bytes(content)
+    with pytest.raises(CertificateError, match=r"^tls\.crl .*bad\.pem cannot be used"):
+        tls_of(folder, crl=str(path))
