@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
@@ -55,7 +56,8 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(kind=KINDS, message_id=IDS | st.integers() | st.none(), rest=st.lists(json_values, max_size=4))
     def says_something_of_the_wrong_form(self, kind: object, message_id: object, rest: list[Any]) -> None:
-        self.session.receive(codec.dump([kind, message_id, *rest]))
+        # By the standard library: it writes numbers that ours refuses to.
+        self.session.receive(json.dumps([kind, message_id, *rest]).encode())
 
     @rule(message_id=IDS, action=st.sampled_from(["", "Reset", "Nonsense", "Heartbeat"]), payload=objects)
     def says_something_of_the_wrong_content(self, message_id: str, action: str, payload: dict[str, Any]) -> None:
