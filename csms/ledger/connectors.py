@@ -136,6 +136,8 @@ def _put(draft: Draft, context: Context, connector: Connector, before: Connector
     draft.state = replace(state, connectors={**state.connectors, connector_id: connector})
     draft.change(connector)
     running = _running(state, connector_id)
+    if running is not None and not running.is_told:
+        running = None
     draft.emit(
         "status_changed",
         StatusChanged(

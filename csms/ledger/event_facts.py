@@ -33,6 +33,8 @@ class TransactionEvent(Struct, frozen=True, kw_only=True, gc=False):
     is_offline: bool = False
     evse_id: int | None = None
     station_connector_id: int | None = None
+    shows_token: bool = False
+    """Whether it names an id token, be it one that is no tag."""
     id_tag: str | None = None
     tag_type: str | None = None
     charging_state: str | None = None

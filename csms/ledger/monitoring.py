@@ -206,7 +206,7 @@ def _told(state: ChargePointState, event: Happened, value: str | None, monitor: 
         tech_code=event.tech_code or UNSET,
         tech_info=tech_info or UNSET,
         connector_id=connector_id if connector_id is not None else UNSET,
-        transaction_id=transaction.transaction_id if transaction is not None else UNSET,
+        transaction_id=transaction.transaction_id if transaction is not None and transaction.is_told else UNSET,
         station_transaction_id=station_id or UNSET,
         **event.name.told(),
     )

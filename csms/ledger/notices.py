@@ -40,7 +40,7 @@ def where(draft: Draft, evse_id: float | None) -> dict[str, Any]:
 def running_at(draft: Draft, evse_id: float) -> int | UnsetType:
     """Return the id of the transaction that runs at an EVSE."""
     running = evses.running_at(draft.state, int(evse_id))
-    return running.transaction_id if running is not None else UNSET
+    return running.transaction_id if running is not None and running.is_told else UNSET
 
 
 def transaction_of(draft: Draft, station_transaction_id: str | None) -> int | UnsetType:
@@ -49,7 +49,7 @@ def transaction_of(draft: Draft, station_transaction_id: str | None) -> int | Un
         (
             running.transaction_id
             for running in draft.state.running.values()
-            if station_transaction_id is not None and running.station_transaction_id == station_transaction_id
+            if running.station_transaction_id == station_transaction_id is not None and running.is_told
         ),
         UNSET,
     )

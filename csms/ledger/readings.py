@@ -12,10 +12,10 @@ from msgspec import UNSET, Raw, json
 from msgspec.structs import replace
 
 from csms.events.business import MeterReading, SignedValue
-from csms.ledger import energy, evses
+from csms.ledger import energy, evses, starts
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.metering import Digest, MeterValue
-from csms.ledger.state import ChargePointState, MeterProgress, Reading, Transaction
+from csms.ledger.state import ChargePointState, EventProgress, MeterProgress, Reading, Transaction
 
 Known = frozenset[tuple[int, datetime, bytes]]
 """Readings that are stored already, by connector, time and samples."""
@@ -79,9 +79,15 @@ def _take(
     readings: Sequence[MeterValue],
     known: Known,
 ) -> None:
+    before = owner
+    if isinstance(owner, Transaction) and not owner.is_told:
+        owner = starts.tell(draft, owner)
     after = take_readings(draft, context.now, connector_id, owner, readings, known)
-    if after is not None and after is not owner and after.status == "active":
-        draft.change(MeterProgress(after.transaction_id, after.meter, after.signed))
+    if after is not None and after is not before and after.status == "active":
+        if after.trail is None:
+            draft.change(MeterProgress(after.transaction_id, after.meter, after.signed))
+        else:
+            draft.change(EventProgress(after.transaction_id, after.meter, after.signed, after.trail))
         draft.state = replace(draft.state, running={**draft.state.running, after.transaction_id: after})
 
 

@@ -199,6 +199,14 @@ class Transaction(Struct, frozen=True, kw_only=True):
     station_connector_id: int | None = None
     trail: EventTrail | None = None
 
+    @property
+    def is_told(self) -> bool:
+        """Whether its `started` has been told: of OCPP 2.x it waits until the transaction is somebody's, or energy flows.
+
+        Until then nothing that is published names it: in 1.6 there is no transaction before that either.
+        """
+        return self.trail is None or self.trail.started_event_id is not None
+
 
 class EventProgress(Struct, frozen=True, gc=False):
     """As `MeterProgress`, by an event of OCPP 2.x."""

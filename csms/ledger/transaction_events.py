@@ -9,17 +9,15 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
-from csms.events.business import Started
-from csms.ledger import chargepoints, connectors, event_facts, evses, trail, transactions
+from csms.ledger import chargepoints, connectors, event_facts, evses, starts, trail, transactions
 from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.energy import ZERO
 from csms.ledger.event_facts import TransactionEvent
 from csms.ledger.event_readings import Split, split
-from csms.ledger.numbers import number
 from csms.ledger.readings import Known, take_readings
 from csms.ledger.state import ChargePointState, EventProgress, EventTrail, Transaction
 from csms.ledger.trail import Arrival
@@ -81,8 +79,8 @@ def take(
             _close_others(draft, transaction, tariff)
     elif arrived.arrival != "again":
         draft.change(chargepoints.record(state, context, AFTER_END, body))
-    if _differs(transaction, before):
-        transaction = _tell_started(draft, transaction)
+    if _differs(transaction, before) if transaction.is_told else _begins(transaction, event, parts):
+        transaction = starts.tell(draft, transaction)
     transaction = _read(draft, context, transaction, parts, known, is_settled=is_after_end)
     draft.state = replace(draft.state, latest_start=max(draft.state.latest_start, transaction.start_time))
     is_live = arrived.arrival == "in order" and not event.is_offline and not is_after_end
@@ -112,39 +110,33 @@ def _close_others(draft: Draft, transaction: Transaction, tariff: Tariff) -> Non
             transactions.close_forgotten(draft, running, transaction.start_time, tariff)
 
 
-def _differs(transaction: Transaction, before: Transaction | None) -> bool:
-    """Tell whether `started` has to be told, or told anew."""
+def _begins(transaction: Transaction, event: TransactionEvent, parts: Split) -> bool:
+    """Tell whether `started` has to be told: a cable that is plugged in, and nobody who wants to charge yet, is no session.
+
+    Of one that nobody is seen to begin it is told when energy flows or a reading is told of it, and when it ends.
+    """
+    has_charged = transaction.trail is not None and transaction.trail.has_charged
     return (
-        before is None
-        or any(getattr(transaction, name) != getattr(before, name) for name in ("id_tag", "connector_id", "evse_id"))
+        bool(transaction.id_tag)
+        or event.shows_token
+        or transaction.reservation_id is not None
+        or event.kind == "Ended"
+        or has_charged
+        or event.charging_state == "Charging"
+        or bool(parts.between or parts.closing)
+    )
+
+
+def _differs(transaction: Transaction, before: Transaction | None) -> bool:
+    """Tell whether `started` has to be told anew."""
+    return before is not None and (
+        any(getattr(transaction, name) != getattr(before, name) for name in ("id_tag", "connector_id", "evse_id"))
         or (
             transaction.trail is not None
             and before.trail is not None
             and transaction.trail.has_begun != before.trail.has_begun
         )
     )
-
-
-def _tell_started(draft: Draft, transaction: Transaction) -> Transaction:
-    told = transaction.trail or EventTrail()
-    register = draft.state.registers.get(transaction.connector_id) if transaction.connector_id else None
-    meter_start_wh = transaction.meter_start_wh
-    if not told.knows_begin and told.begin_at is None and register is not None:
-        meter_start_wh = register
-    event_id = draft.emit(
-        "started",
-        Started(
-            transaction_id=transaction.transaction_id,
-            connector_id=transaction.connector_id,
-            id_tag=transaction.id_tag,
-            meter_start=number(meter_start_wh),
-            start_time=transaction.start_time,
-            current_meter=number(register) if register is not None else UNSET,
-            **evses.transaction_names(transaction),
-        ),
-        supersedes=told.started_event_id,
-    )
-    return replace(transaction, trail=replace(told, started_event_id=event_id))
 
 
 def _read(

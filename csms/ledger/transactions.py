@@ -12,8 +12,8 @@ from decimal import Decimal
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from csms.events.business import Completed, CostBreakdown, OrphanStop, Quality, SessionCost, Started
-from csms.ledger import chargepoints, clock, energy, evses, reservations
+from csms.events.business import Completed, CostBreakdown, OrphanStop, Quality, SessionCost
+from csms.ledger import chargepoints, clock, energy, evses, reservations, starts
 from csms.ledger.clock import Instant
 from csms.ledger.cost import Tariff, cost
 from csms.ledger.decision import Context, Decision, Draft
@@ -102,19 +102,8 @@ def start(
         quality="clock_suspect" if request.instant.suspect else "good",
         reservation_id=request.reservation_id,
     )
-    register = state.registers.get(request.connector_id)
     draft.change(transaction)
-    draft.emit(
-        "started",
-        Started(
-            transaction_id=transaction_id,
-            connector_id=request.connector_id,
-            id_tag=request.id_tag,
-            meter_start=number(transaction.meter_start_wh),
-            start_time=transaction.start_time,
-            current_meter=number(register) if register is not None else UNSET,
-        ),
-    )
+    starts.tell(draft, transaction)
     draft.state = replace(
         draft.state,
         running={**draft.state.running, transaction_id: transaction},
@@ -213,6 +202,8 @@ def complete(
     tariff: Tariff,
 ) -> Transaction:
     """End a transaction, or correct how it ended; ``status`` is whose word it is. Below zero the meter is unknown."""
+    if not transaction.is_told:
+        transaction = starts.tell(draft, transaction)
     before = transaction.meter.latest_wh
     meter = energy.finish(transaction.meter, meter_stop_wh, stop_time)
     energy_wh = meter.energy_wh

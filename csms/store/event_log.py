@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 
 from csms.events.business import ChargePointNow, ConnectorState, RunningTransaction
 from csms.ocppj.versions import V16
+from csms.store.progress import IS_RUNNING, TRAIL, WITH_METERS
 from csms.store.snapshot import snapshot
 from csms.store.tables import (
     EVENT_POSITION,
@@ -45,16 +46,21 @@ _EVENTS_AFTER = (
     .limit(bindparam("most"))
 )
 _LATEST_POSITION = select(counters.c.value).where(counters.c.name == EVENT_POSITION)
-_RUNNING = select(
-    transactions.c.client_id,
-    transactions.c.transaction_id,
-    transactions.c.connector_id,
-    transactions.c.id_tag,
-    transactions.c.start_time,
-    transactions.c.evse_id,
-    transactions.c.station_connector_id,
-    transactions.c.station_transaction_id,
-).where(transactions.c.status == "active", transactions.c.client_id.in_(bindparam("client_ids", expanding=True)))
+_RUNNING = (
+    select(
+        transactions.c.client_id,
+        transactions.c.transaction_id,
+        transactions.c.connector_id,
+        transactions.c.id_tag,
+        transactions.c.start_time,
+        transactions.c.evse_id,
+        transactions.c.station_connector_id,
+        transactions.c.station_transaction_id,
+        TRAIL,
+    )
+    .select_from(WITH_METERS)
+    .where(IS_RUNNING, transactions.c.client_id.in_(bindparam("client_ids", expanding=True)))
+)
 _CONNECTORS = (
     select(
         connectors.c.client_id,
@@ -120,6 +126,8 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
     running: dict[str, list[RunningTransaction]] = {}
     on_connector: dict[tuple[str, int], int] = {}
     for row in connection.execute(_RUNNING, wanted):
+        if row.trail is not None and row.trail.started_event_id is None:
+            continue  # see `csms.ledger.state.Transaction.is_told`
         running.setdefault(row.client_id, []).append(
             RunningTransaction(
                 transaction_id=row.transaction_id,

@@ -17,9 +17,9 @@ def _as_it_stands(name: str) -> ColumnElement[Any]:
     return type_coerce(func.coalesce(case((IS_RUNNING, meters.c[name])), kept), kept.type).label(name)
 
 
-METER, _SIGNED, _TRAIL = _as_it_stands("meter"), _as_it_stands("signed"), _as_it_stands("trail")
-"""``METER`` needs the join `WITH_METERS`."""
+METER, _SIGNED, TRAIL = _as_it_stands("meter"), _as_it_stands("signed"), _as_it_stands("trail")
+"""``METER`` and ``TRAIL`` need the join `WITH_METERS`."""
 TRANSACTIONS: Select[Any] = select(
-    *(column for column in transactions.c if column.name not in ("meter", "signed", "trail")), METER, _SIGNED, _TRAIL
+    *(column for column in transactions.c if column.name not in ("meter", "signed", "trail")), METER, _SIGNED, TRAIL
 ).select_from(WITH_METERS)
 """With the fields of `csms.ledger.state.Transaction`."""

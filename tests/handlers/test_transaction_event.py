@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import orjson
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from csms.handlers.request import Policy
@@ -176,11 +177,11 @@ def test_one_of_the_group_may_stop(station):
 def test_a_token_that_comes_later(station):
     where = {"evse": {"id": 1}, "triggerReason": "CablePluggedIn"}
     begun = _event(station, "Started", 0, "2026-03-01T11:00:00Z", **where)
-    assert begun.payload == {}
+    assert (begun.payload, begun.events) == ({}, [])
     answer = _event(station, "Updated", 1, "2026-03-01T11:01:00Z", idToken=TOKEN, triggerReason="Authorized")
     assert answer.payload == {"idTokenInfo": {"status": "Accepted"}}
     assert answer.event_types == ["started"]
-    assert answer.events[0].supersedes == begun.events[0].event_id
+    assert (answer.events[0].payload.id_tag, answer.events[0].supersedes) == ("TAG1", UNSET)
 
 
 def test_nobody_is_no_tag(station):
@@ -240,7 +241,7 @@ def test_a_long_transaction_id_is_taken(station):
 @pytest.mark.parametrize("seq_no", [-1, 2**40])
 def test_an_impossible_number(seq_no):
     station = Station(version=V201)
-    answer = _event(station, "Started", seq_no, "2026-03-01T11:00:00Z", evse={"id": 1})
+    answer = _event(station, "Started", seq_no, "2026-03-01T11:00:00Z", evse={"id": 1}, idToken=TOKEN)
     assert answer.event_types == ["started"]
     assert answer.deviations == [f"seqNo: {seq_no} is not allowed, 0 stands in"]
 
@@ -269,7 +270,7 @@ def test_a_station_without_a_clock(station):
     again = _event(station, "Started", 0, "1970-01-01T00:00:01Z", evse={"id": 1})
     assert again.events == []
     ended = _end(station)
-    assert ended.event_types == ["completed", "session_cost"]
+    assert ended.event_types == ["started", "completed", "session_cost"]
 
 
 def test_many_transactions_at_once_are_many_transactions():

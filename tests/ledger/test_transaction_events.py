@@ -170,8 +170,63 @@ def test_an_id_that_is_used_again_is_another_transaction(station):
 # Whose, where.
 
 
-def test_a_tag_that_comes_later_is_told_by_a_started_that_supersedes(station):
+def test_started_waits_until_it_is_known_whose_it_is(station):
+    """As in 1.6, where a transaction begins when somebody is authorised: no `started` without a tag, and no correction."""
+    station.status_of("Occupied")
+    station.event("Started", 0, "10:00", "1000", trigger_reason="CablePluggedIn", charging_state="EVConnected")
+    assert station.types() == ["status_changed"]
+    assert "transactionId" not in station.payload("status_changed")
+    station.restart()
+    station.event("Updated", 1, "10:01", id_tag="TAG", trigger_reason="Authorized", shows_token=True)
+    station.event("Updated", 2, "10:02", charging_state="Charging")
+    (started,) = [event for event in station.events if event["eventType"] == "started"]
+    assert "supersedes" not in started
+    assert (started["payload"]["idTag"], started["payload"]["startTime"]) == ("TAG", "2026-03-01T10:00:00Z")
+    assert station.payload("started")["meterStart"] == 1000
+    assert station.payloads("status_changed")[-1]["transactionId"] == started["payload"]["transactionId"]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"charging_state": "Charging"},
+        {"register": "1100"},
+        {"shows_token": True},
+        {"reservation_id": 7},
+    ],
+)
+def test_started_waits_no_longer_than_until_the_session_is_seen(station, members):
+    station.event("Started", 0, "10:00", trigger_reason="CablePluggedIn")
+    assert station.types() == []
+    station.event("Updated", 1, "10:01", **members)
+    assert station.types()[0] == "started"
+    assert station.payload("started")["idTag"] == ""
+
+
+def test_meter_values_of_a_session_that_nobody_was_seen_to_begin(station):
+    station.event("Started", 0, "10:00", trigger_reason="CablePluggedIn")
+    station.evse_values(1, ("10:05", "1500"))
+    station.restart()
+    station.evse_values(1, ("10:06", "1600"))
+    assert station.types() == ["started", "meter_reading", "meter_reading"]
+    assert [payload["transactionId"] for payload in station.payloads("meter_reading")] == [1, 1]
+
+
+def test_a_cable_that_was_only_plugged_in(station):
     station.event("Started", 0, "10:00", "1000", trigger_reason="CablePluggedIn")
+    station.event("Ended", 1, "10:10", "1000", trigger_reason="EVDeparted")
+    assert station.types() == ["started", "completed", "session_cost"]
+
+
+def test_one_that_was_forgotten_before_its_started_was_told(station):
+    station.event("Started", 0, "10:00", "1000", trigger_reason="CablePluggedIn")
+    station.event("Started", 0, "10:30", "1000", id_tag="TAG", station_id="other")
+    assert station.types() == ["started", "completed", "session_cost", "started"]
+    assert [payload["idTag"] for payload in station.payloads("started")] == ["", "TAG"]
+
+
+def test_a_tag_that_comes_after_energy_is_told_by_a_started_that_supersedes(station):
+    station.event("Started", 0, "10:00", "1000", trigger_reason="CablePluggedIn", charging_state="Charging")
     station.event("Updated", 1, "10:01", id_tag="TAG", trigger_reason="Authorized")
     first, second = [event for event in station.events if event["eventType"] == "started"]
     assert (first["payload"]["idTag"], second["payload"]["idTag"]) == ("", "TAG")

@@ -42,6 +42,7 @@ def transaction_event(request: Request) -> tuple[TransactionEvent, Token | None]
         is_offline=bool(payload.get("offline", False)),
         evse_id=evse_id,
         station_connector_id=connector_id,
+        shows_token=token is not None,
         id_tag=token.id_tag if token is not None and is_tag else None,
         tag_type=token.type if token is not None and is_tag else None,
         charging_state=info.get("chargingState"),
