@@ -349,7 +349,7 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     evses: dict[int, EvseConnector] = {}
     """By flat connector number; empty where it speaks OCPP 1.6."""
     remote_starts: dict[int, str] = {}
-    """The id tags of the remote starts that it accepted on this connection, by remoteStartId (OCPP 2.x)."""
+    """The id tags of the remote starts that it accepted lately, by remoteStartId (OCPP 2.x)."""
     running: dict[int, Transaction] = {}
     finished: dict[int, Finished] = {}
     latest_reading: dict[int, datetime] = {}

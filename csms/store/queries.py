@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from csms.ledger.cost import Tariff
 from csms.ledger.readings import Known
+from csms.ledger.remote_starts import REMOTE_STARTS
 from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
@@ -34,7 +35,7 @@ from csms.ledger.state import (
 )
 from csms.ledger.streams import STREAMS
 from csms.ledger.transactions import StartRequest
-from csms.ocppj.versions import V21
+from csms.ocppj.versions import V16, V21
 from csms.store.facts import fact
 from csms.store.progress import IS_RUNNING, TRANSACTIONS
 from csms.store.snapshot import snapshot
@@ -174,13 +175,16 @@ def _state_of(
         registers=_NONE,
         reports=_NONE,
         tariff=tariff(connection, charge_point.tariff_id) if charge_point.tariff_id is not None else None,
-        streams=_streams(connection, client_id) if charge_point.version == V21.name else _NONE,
+        streams=_numbered(connection, client_id, STREAMS) if charge_point.version == V21.name else _NONE,
+        remote_starts=(
+            _numbered(connection, client_id, REMOTE_STARTS) if charge_point.version not in (None, V16.name) else _NONE
+        ),
     )
 
 
-def _streams(connection: Connection, client_id: str) -> dict[int, int]:
-    known = fact(connection, client_id, STREAMS, "") or {}
-    return {int(stream_id): monitor_id for stream_id, monitor_id in known.items()}
+def _numbered(connection: Connection, client_id: str, kind: str) -> dict[int, Any]:
+    known = fact(connection, client_id, kind, "") or _NONE
+    return {int(number): value for number, value in known.items()}
 
 
 def credentials(connection: Connection, client_id: str) -> Credentials:

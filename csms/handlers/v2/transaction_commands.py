@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import evolve
-from msgspec.structs import replace
 from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import Learner, Payload, learner
-from csms.ledger import evses, transactions
+from csms.ledger import evses, remote_starts, transactions
 from csms.ledger.cost import Tariff
-from csms.ledger.decision import Context, Decision
+from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState
 
-_MOST_REMOTE_STARTS = 32
 _START = Action.request_start_transaction.value
+
+Rule = Callable[[ChargePointState, Context, Payload, Payload], Decision[None]]
 
 
 def with_transactions(learners: Mapping[str, Learner], tariff: Tariff) -> dict[str, Learner]:
@@ -40,21 +40,20 @@ def _status_learner(tariff: Tariff) -> Any:
     return learn
 
 
-def _remote_start(state: ChargePointState, _context: Context, request: Payload, response: Payload) -> Decision[None]:
-    """Remember whose a remote start is: not every station shows the token in the events of its transaction."""
-    id_tag = request.get("idToken", {}).get("idToken")
+def _remote_start(state: ChargePointState, context: Context, request: Payload, response: Payload) -> Decision[None]:
+    id_tag = request["idToken"]["idToken"]
     if response.get("status") != "Accepted" or not id_tag:
         return Decision(None, state)
-    starts = {**state.remote_starts, request["remoteStartId"]: id_tag}
-    latest = dict(list(starts.items())[-_MOST_REMOTE_STARTS:])
-    return Decision(None, replace(state, remote_starts=latest))
+    return remote_starts.accepted(state, context, int(request["remoteStartId"]), id_tag)
 
 
-def _also(first: Learner, second: Any) -> Learner:
-    """Return a learner that learns as one does, and then as another that changes only what is in memory."""
+def _also(first: Learner, second: Rule) -> Learner:
+    """Return a learner that learns as one does, and then as another."""
 
     def rule(state: ChargePointState, context: Context, request: Payload, response: Payload, known: Any) -> Any:
-        decision = first.rule(state, context, request, response, known)
-        return replace(decision, state=second(decision.state, context, request, response).state)
+        draft = Draft(state, context)
+        answer = draft.take(first.rule(state, context, request, response, known))
+        draft.take(second(draft.state, context, request, response))
+        return draft.decide(answer)
 
     return evolve(first, rule=rule)

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from csms.events import business
-from csms.handlers.families import COMMAND_SETS
+from csms.handlers.families import COMMAND_SETS, command_sets
+from csms.ledger.cost import Tariff
 from csms.ledger.parts import MOST_BYTES, MOST_REPORTS
 from csms.ledger.state import Fact, Record
 from csms.ledger.streams import MOST_STREAMS
@@ -327,6 +328,26 @@ def test_open_streams_are_known_again_after_a_reconnect():
         with station.ledger.database.connect() as connection:
             known[version] = charge_point_state(connection, "CP1", "Accepted").streams
     assert known == {"2.1": {1: 40, 2: 41}, "1.6": {}}
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_whose_a_remote_start_is_outlives_the_daemon(version):
+    station = Station(version, client_id="CP1")
+    station.ask("BootNotification", {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"}})
+    commands = command_sets(Tariff())[version]
+    for number, answer in [*((number, "Accepted") for number in range(40)), (8, "Accepted"), (50, "Rejected")]:
+        request = {"remoteStartId": number, "idToken": {"idToken": f"TAG{number}", "type": "Central"}}
+        station.learn(commands, "RequestStartTransaction", request, {"status": answer})
+    with station.ledger.database.begin() as connection:
+        connection.execute(update(charge_points).values(version=version.name))
+    with station.ledger.database.connect() as connection:
+        station.state = charge_point_state(connection, "CP1", "Accepted")
+    assert list(station.state.remote_starts) == [*range(9, 40), 8]
+    event = {
+        "eventType": "Started", "timestamp": AT, "triggerReason": "RemoteStart", "seqNo": 0, "evse": {"id": 1},
+        "transactionInfo": {"transactionId": "A", "remoteStartId": 8},
+    }  # fmt: skip
+    assert [told["idTag"] for told in payloads(station.ask("TransactionEvent", event, "strict"))] == ["TAG8"]
 
 
 def test_the_number_of_streams_is_bounded():
