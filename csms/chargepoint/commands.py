@@ -131,9 +131,10 @@ class Commands:
         session = self._session(client_id, action)
         learner = self._command_sets[session.version].learners.get(action)
         judged = None
-        if learner is not None and learner.id_tag is not None:
+        named = learner.id_tag(payload) if learner is not None and learner.id_tag is not None else None
+        if named is not None:
             # Before: where an authority thinks it over, the start may be here before its verdict.
-            judged = await self._judge(client_id, learner.id_tag(payload))
+            judged = await self._judge(client_id, *named)
             session = self._session(client_id, action)
         message_id = message_id if message_id is not None else self.new_message_id()
         left_s = (expires_at - self._shared.now()).total_seconds() if expires_at is not None else None
@@ -247,10 +248,10 @@ class Commands:
         name = state.charge_point.version
         return next((version for version in SUPPORTED if version.name == name), SUPPORTED[0])
 
-    async def _judge(self, client_id: str, id_tag: str) -> TagInfo | None:
+    async def _judge(self, client_id: str, id_tag: str, kind: str | None) -> TagInfo | None:
         """Judge a tag for a start to come, None where it cannot be judged: that keeps no command from its charge point."""
         try:
-            judged = self._tags.judge(id_tag, client_id, self._shared.now())
+            judged = self._tags.judge(id_tag, client_id, self._shared.now(), kind=kind)
             return await judged if isinstance(judged, Deferred) else judged
         except StoreError as error:
             _log.warn("{client_id}: a tag was not judged: {error}", client_id=client_id, error=str(error))

@@ -24,8 +24,11 @@ class Learner:
 
     rule: Callable[..., Decision[Any]]
     query: Callable[..., Any] | None = None
-    id_tag: Callable[[Payload], str] | None = None
-    """Which id tag a request names for a start to come: it is judged before the CALL is sent, and sent whatever the verdict."""
+    id_tag: Callable[[Payload], tuple[str, str | None] | None] | None = None
+    """Which id tag a request names for a start to come, and its type where the version has types; None where it is no tag.
+
+    It is judged before the CALL is sent, and sent whatever the verdict.
+    """
 
 
 def learner(rule: Callable[[ChargePointState, Context, Payload, Payload], Decision[Any]]) -> Learner:

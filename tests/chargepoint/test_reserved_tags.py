@@ -13,6 +13,7 @@ from twisted.internet.defer import fail
 from csms.chargepoint.outcomes import NotConnected
 from csms.ledger.authorization import IdTag, TagInfo, fold
 from csms.ledger.state import Reservation
+from csms.ocppj.versions import V21, V201
 from csms.store.errors import StoreUnavailable
 from tests.chargepoint.control import Control
 from tests.fakes import NOW, FakeAuthority
@@ -160,6 +161,51 @@ def test_a_number_that_no_transaction_has_is_one_for_a_reservation(control, numb
     # Nobody has reserved by it any more: it means none.
     _say(control, charger, "StartTransaction", {**START, "connectorId": 2, "reservationId": number})
     assert len(control.events("reservation_changed")) == 2
+
+
+# OCPP 2.x.
+
+
+RESERVE_2 = {"id": 7, "expiryDateTime": "2026-03-01T13:00:00Z", "idToken": {"idToken": "TAG1", "type": "ISO14443"}}
+
+
+@pytest.mark.parametrize("version", [V201, V21])
+@pytest.mark.parametrize(
+    ("tag", "status"),
+    [
+        (_tag(), "Accepted"),
+        (_tag("OTHER"), "Accepted"),
+        (_tag(status="Blocked"), "Blocked"),
+        (_tag(expiry_date=NOW), "Expired"),
+        (_tag(charge_points=("CP2",)), "NotAtThisLocation"),
+        (_tag(budget_kwh=Decimal(0), budget_period="day"), "NoCredit"),
+        (_tag(type="eMAID"), "Invalid"),  # one of another type is another token (C01.FR.25)
+    ],
+)
+def test_in_2x_it_is_the_same_rule(control, version, tag, status):
+    _know(control, tag)
+    charger = control.connect(version=version)
+    charger.answers["ReserveNow"] = {"status": "Accepted"}
+    request = {**RESERVE_2, "groupIdToken": {"idToken": "GROUP", "type": "Central"}}
+    assert control.send("ReserveNow", request) == {"status": "Accepted"}
+    assert charger.calls == [("ReserveNow", request)]
+    assert _statuses(control) == [("ACTIVE", status)]
+    assert control.events("reservation_changed")[0].parent_id_tag == "GROUP"
+
+
+def test_in_2x_a_blocked_group_is_blocked(control):
+    _know(control, _tag(parent_id_tag="GROUP"), _tag("GROUP", status="Blocked"))
+    charger = control.connect(version=V21)
+    charger.answers["ReserveNow"] = {"status": "Occupied"}
+    control.send("ReserveNow", RESERVE_2)
+    assert _statuses(control) == [("REJECTED", "Blocked")]
+
+
+def test_in_2x_a_token_that_is_no_tag_is_not_judged(control):
+    charger = control.connect(version=V201)
+    charger.answers["ReserveNow"] = {"status": "Accepted"}
+    control.send("ReserveNow", {**RESERVE_2, "idToken": {"idToken": "", "type": "NoAuthorization"}})
+    assert _statuses(control) == [("ACTIVE", UNSET)]
 
 
 # The external authority.

@@ -42,6 +42,6 @@ def cancel_reservation(
 
 
 LEARNERS: dict[str, Learner] = {
-    Action.reserve_now.value: Learner(reserve_now, id_tag=lambda request: str(request["idTag"])),
+    Action.reserve_now.value: Learner(reserve_now, id_tag=lambda request: (str(request["idTag"]), None)),
     Action.cancel_reservation.value: learner(cancel_reservation),
 }

@@ -10,8 +10,10 @@ from ocpp.v201.enums import Action
 
 from csms.handlers.command_set import Learner, Payload, learner
 from csms.handlers.request import Reply, Request
+from csms.handlers.v2.values import Token
 from csms.handlers.wire import own_time
 from csms.ledger import evses, reservations
+from csms.ledger.authorization import TagInfo
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState
 
@@ -34,8 +36,10 @@ class Reservation:
         return Reply(call_result.ReservationStatusUpdate(), decision)
 
 
-def reserve_now(state: ChargePointState, context: Context, request: Payload, response: Payload) -> Decision[None]:
-    """Learn from the answer to ReserveNow (H01); without an EVSE any will do."""
+def reserve_now(
+    state: ChargePointState, context: Context, request: Payload, response: Payload, judged: TagInfo | None
+) -> Decision[None]:
+    """Learn from the answer to ReserveNow (H01); ``judged`` is what its token would be told here. Without an EVSE any will do."""
     reservation_id, evse_id = request["id"], request.get("evseId")
     if abs(reservation_id) > reservations.LARGEST_ID:
         return Decision(None, state)
@@ -53,8 +57,14 @@ def reserve_now(state: ChargePointState, context: Context, request: Payload, res
         parent_id_tag=request.get("groupIdToken", {}).get("idToken"),
         expiry_date=own_time(request["expiryDateTime"], context.now),
         answer=str(response.get("status", "")),
+        id_tag_status=judged.status if judged is not None else None,
     )
     return draft.decide(None)
+
+
+def _id_tag(request: Payload) -> tuple[str, str] | None:
+    shown = Token(str(request["idToken"]["idToken"]), str(request["idToken"]["type"]))
+    return None if shown.is_nobody or shown.needs_no_authorization else (shown.id_tag, shown.type)
 
 
 def cancel_reservation(
@@ -67,6 +77,6 @@ def cancel_reservation(
 
 
 LEARNERS: dict[str, Learner] = {
-    Action.reserve_now.value: learner(reserve_now),
+    Action.reserve_now.value: Learner(reserve_now, id_tag=_id_tag),
     Action.cancel_reservation.value: learner(cancel_reservation),
 }
