@@ -9,8 +9,14 @@ from csms.events.payload import Number
 from csms.handlers.request import Policy
 from csms.ledger.authorization import TagFacts, TagInfo
 from csms.ledger.cost import running_cost
+from csms.ledger.device_model import Known
 from csms.ledger.numbers import number
 from csms.ledger.state import ChargePointState, Transaction
+from csms.ledger.variables import ACTUAL, VariableName
+
+SUPPORTED_LIMITS = VariableName(component="TxCtrlr", variable="SupportedLimits")
+"""Which limits of a transaction a station keeps to (2.1 appendix §2.8.1)."""
+_MAX_ENERGY = "maxenergy"
 
 
 def total_cost(state: ChargePointState, policy: Policy, transaction: Transaction, at: datetime) -> Number | None:
@@ -38,3 +44,11 @@ def transaction_limit(info: TagInfo, facts: TagFacts, transaction: Transaction) 
         session.energy_wh for session in facts.sessions if session.transaction_id == transaction.transaction_id
     )
     return {"max_energy": number(info.budget_left_wh + taken_wh)}
+
+
+def may_limit_energy(known: Known) -> bool:
+    """Tell whether a station may be told a limit of energy: where its device model is not known here, it may (E16.FR.12)."""
+    limits = known.values.get((SUPPORTED_LIMITS.key, ACTUAL))
+    if limits is None or limits.value is None:
+        return True
+    return _MAX_ENERGY in {limit.strip().casefold() for limit in limits.value.split(",")}

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from csms.handlers.request import Policy, Reads, Reply, Request, takes_payload, then
 from csms.handlers.tags import Authority, Tags
-from csms.handlers.v2.costs import total_cost, transaction_limit
+from csms.handlers.v2.costs import SUPPORTED_LIMITS, may_limit_energy, total_cost, transaction_limit
 from csms.handlers.v2.transaction_event import transaction_event
 from csms.handlers.v2.values import Token, id_token_info
 from csms.ledger import evses, readings, trail, transaction_events
@@ -25,6 +25,7 @@ from csms.ledger.readings import NOTHING_KNOWN, Known
 from csms.ledger.state import Transaction
 from csms.ledger.transaction_events import Taken
 from csms.store import queries
+from csms.store.variables import known_variables
 
 _log = Logger()
 _Found = tuple[Transaction | None, Known]
@@ -57,6 +58,9 @@ class Transactions:
             request.deviations.extend(trail.deviations(running.trail, event.seq_no))
 
         def with_token(told: _Told, found: _Found) -> Reply | Deferred[Reply]:
+            return then(self._takes_limit(request, told), with_all, told, found)
+
+        def with_all(takes_limit: bool, told: _Told, found: _Found) -> Reply | Deferred[Reply]:  # noqa: FBT001
             transaction = found[0] if transaction_events.is_of(event, found[0]) else None
             known = found[1]
             new_id = self._reads.new_transaction_id() if transaction is None else transaction.transaction_id
@@ -73,7 +77,7 @@ class Transactions:
                     body=request.payload,
                 )
                 _tell(request, event, decision.answer)
-                return self._reply(request, event, shown, told, decision)
+                return self._reply(request, event, shown, told, decision, takes_limit=takes_limit)
 
             return then(new_id, answer)
 
@@ -113,6 +117,13 @@ class Transactions:
             return cast(_Told | Deferred[_Told], self._tags.judge(shown.id_tag, client_id, now, running, shown.type))
         return cast(_Told | Deferred[_Told], self._tags.facts(shown.id_tag, client_id, now))
 
+    def _takes_limit(self, request: Request, told: _Told) -> bool | Deferred[bool]:
+        """Find out whether the station may be told a limit of energy: not where it has said that it keeps none (E16.FR.12)."""
+        if not self._is_21 or not isinstance(told, TagFacts) or told.tag is None or told.tag.budget_kwh is None:
+            return False
+        client_id = request.state.charge_point.client_id
+        return self._reads.read(known_variables, client_id, [SUPPORTED_LIMITS.key]).addCallback(may_limit_energy)
+
     def _reply(
         self,
         request: Request,
@@ -120,6 +131,8 @@ class Transactions:
         shown: Token | None,
         told: _Told,
         decision: Decision[Taken],
+        *,
+        takes_limit: bool,
     ) -> Reply:
         taken, now = decision.answer, request.context.now
         limit = None
@@ -133,7 +146,7 @@ class Transactions:
                 beside=tuple(decision.state.running.values()),
             )
             facts, told = told, self._tags.verdict(told, use)
-            limit = transaction_limit(told, facts, taken.transaction) if self._is_21 else None
+            limit = transaction_limit(told, facts, taken.transaction) if takes_limit else None
         info = id_token_info(told, shown, now, is_21=self._is_21) if told is not None else None
         cost = total_cost(decision.state, self._policy, taken.transaction, now)
         if taken.transaction.status != "active" and event.kind != "Ended":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import update
 
 from csms.events import business
 from csms.handlers.families import COMMAND_SETS, command_sets
+from csms.ledger.authorization import IdTag
 from csms.ledger.cost import Tariff
 from csms.ledger.parts import MOST_BYTES, MOST_REPORTS
 from csms.ledger.state import Fact, Record
@@ -348,6 +350,34 @@ def test_whose_a_remote_start_is_outlives_the_daemon(version):
         "transactionInfo": {"transactionId": "A", "remoteStartId": 8},
     }  # fmt: skip
     assert [told["idTag"] for told in payloads(station.ask("TransactionEvent", event, "strict"))] == ["TAG8"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        (None, {"maxEnergy": 2000}),
+        ("maxCost,maxEnergy", {"maxEnergy": 2000}),
+        ("maxCost, MaxEnergy ", {"maxEnergy": 2000}),
+        ("maxCost,maxTime", None),
+        ("", None),
+    ],
+)
+def test_a_limit_that_the_station_has_said_it_does_not_keep_is_not_told(limits, told):
+    """E16.FR.12"""
+    station = Station(V21)
+    station.ledger.tags["tag1"] = IdTag(id_tag="TAG1", status="Accepted", budget_kwh=Decimal(2), budget_period="day")
+    if limits is not None:
+        report = {
+            "component": {"name": "TxCtrlr"},
+            "variable": {"name": "SupportedLimits"},
+            "variableAttribute": [{"value": limits}],
+        }
+        station.ask("NotifyReport", {"requestId": 1, "generatedAt": AT, "seqNo": 0, "reportData": [report]}, "strict")
+    event = {
+        "eventType": "Started", "timestamp": AT, "triggerReason": "Authorized", "seqNo": 0, "evse": {"id": 1},
+        "transactionInfo": {"transactionId": "A"}, "idToken": TOKEN,
+    }  # fmt: skip
+    assert station.ask("TransactionEvent", event, "strict").payload.get("transactionLimit") == told
 
 
 def test_the_number_of_streams_is_bounded():
