@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from twisted.internet import reactor
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
@@ -64,6 +64,7 @@ class OcspResponder(Resource):
         self.answers = {}
         self.status = 200
         self.asked = []
+        self.arrived = Deferred()
         site = Site(self)
         site.noisy = False
         site.log = lambda request: None
@@ -78,6 +79,8 @@ class OcspResponder(Resource):
         assert request.getHeader("content-type") == "application/ocsp-request"
         serial = ocsp.load_der_ocsp_request(request.content.read()).serial_number
         self.asked.append(serial)
+        if not self.arrived.called:
+            self.arrived.callback(None)
         request.notifyFinish().addErrback(lambda _gone: None)
         if serial in self.answers:
             request.setResponseCode(self.status)
