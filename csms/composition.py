@@ -16,6 +16,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.web.client import Agent
 from twisted.web.server import Site
 
 import csms
@@ -25,6 +26,8 @@ from csms.api.api import Parts, make_http_site
 from csms.api.event_feed import EventFeed
 from csms.api.health import Health
 from csms.authority.contracts import ContractCertificates
+from csms.authority.ev_certificates import EvCertificateProvider, EvCertificateTerms
+from csms.authority.ocsp import OcspResponders, OcspTerms
 from csms.authority.signing import CertificateAuthority
 from csms.authority.webhook import Terms, Webhook, webhook
 from csms.chargepoint.commands import Commands
@@ -37,6 +40,7 @@ from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
 from csms.handlers.certificate_requests import Signing
 from csms.handlers.families import command_sets, handlers
+from csms.handlers.iso15118 import Providers
 from csms.handlers.request import Policy
 from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
@@ -53,6 +57,7 @@ from csms.ocppj.versions import SUPPORTED
 from csms.passwords.attempts import Attempts
 from csms.passwords.passwords import Passwords
 from csms.passwords.threads import Threads
+from csms.responder_urls import PlainUrl
 from csms.service import Daemon, Listener
 from csms.settings import Settings
 from csms.store.database import parse_url
@@ -111,7 +116,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         tells_tariff=settings.billing.tariff_in_authorize,
     )
     authority = _authority(reactor, settings, counters)
-    contracts = _contracts(settings)
+    responders = _responders(reactor, settings, counters)
+    contracts = _contracts(settings, responders)
+    providers = Providers(responders, _ev_certificates(reactor, settings))
     signer = _signer(settings)
     signing = Signing(signer) if signer is not None else None
     shared = Shared(
@@ -121,7 +128,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         gateway_id=gateway_id,
         ledger=store,
         dispatchers={
-            version: Dispatcher.of(version, handlers(version, store, policy, authority, contracts, signing))
+            version: Dispatcher.of(version, handlers(version, store, policy, authority, contracts, signing, providers))
             for version in SUPPORTED
         },
         counters=counters,
@@ -215,6 +222,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         threads=(hashing.stop,),
         authority=authority,
         contracts=contracts,
+        responders=responders,
         signer=signer,
     )
     counters.gauges.update(
@@ -247,9 +255,31 @@ def _authority(reactor: Any, settings: Settings, counters: Counters) -> Webhook 
     return webhook(reactor, terms, counters)
 
 
-def _contracts(settings: Settings) -> ContractCertificates | None:
+def _contracts(settings: Settings, responders: OcspResponders | None) -> ContractCertificates | None:
     path = _absolute(settings.iso15118.mo_roots)
-    return ContractCertificates(deferToThread, path) if path is not None else None
+    return ContractCertificates(deferToThread, path, responders) if path is not None else None
+
+
+def _responders(reactor: Any, settings: Settings, counters: Counters) -> OcspResponders | None:
+    iso15118 = settings.iso15118
+    if not iso15118.ocsp_responders:
+        return None
+    terms = OcspTerms(
+        [PlainUrl.of(url) for url in iso15118.ocsp_responders], iso15118.timeout, _absolute(iso15118.ocsp_issuers)
+    )
+    agent = Agent(reactor, connectTimeout=terms.timeout_s)
+    return OcspResponders(reactor, agent, deferToThread, terms, utc_now, counters)
+
+
+def _ev_certificates(reactor: Any, settings: Settings) -> EvCertificateProvider | None:
+    iso15118 = settings.iso15118
+    if iso15118.ev_certificate_url is None:
+        return None
+    token = iso15118.ev_certificate_token
+    terms = EvCertificateTerms(
+        iso15118.ev_certificate_url, token.get_secret_value() if token is not None else None, iso15118.timeout
+    )
+    return EvCertificateProvider(reactor, Agent(reactor, connectTimeout=terms.timeout_s), terms)
 
 
 def _signer(settings: Settings) -> CertificateAuthority | None:

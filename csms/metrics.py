@@ -19,6 +19,7 @@ _HELP = {
     "sends_dropped": ("SENDs that did not fit or came too fast, and were passed over", None),
     "deviations": ("messages that were accepted though they deviate from the specification", None),
     "authority_questions": ("questions about id tags to the external authority", "outcome"),
+    "ocsp_questions": ("questions about certificates to OCSP responders", "outcome"),
     "connections": ("sockets of charge points that were let in", None),
     "refused_handshakes": ("handshakes that were refused", "status"),
     "protocol_events_dropped": ("protocol events dropped because the broker was away or slow", None),

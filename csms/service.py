@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from csms.api.event_feed import EventFeed
 from csms.authority.contracts import ContractCertificates, RootsError
+from csms.authority.ocsp import OcspResponders
 from csms.authority.signing import AuthorityError, CertificateAuthority
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
@@ -84,6 +85,7 @@ class Daemon(Service):
     _jobs: Sequence[tuple[float, Callable[[], Any]]] = ()
     _authority: Webhook | None = None
     _contracts: ContractCertificates | None = None
+    _responders: OcspResponders | None = None
     _signer: CertificateAuthority | None = None
     _threads: Sequence[Callable[[], None]] = ()
     """What ends further threads."""
@@ -117,6 +119,8 @@ class Daemon(Service):
             self._tls.load()
         if self._contracts is not None:
             await self._contracts.load()
+        if self._responders is not None:
+            await self._responders.load()
         if self._signer is not None:
             await self._signer.load()
         self._store.on_broken = self._broken
@@ -192,8 +196,9 @@ class Daemon(Service):
 
     def reload(self) -> None:
         """Read the certificates again: new connections get them, running ones stay (SIGHUP)."""
-        if self._contracts is not None:
-            Deferred.fromCoroutine(self._contracts.load()).addErrback(_old_roots_stay)
+        for certificates in (self._contracts, self._responders):
+            if certificates is not None:
+                Deferred.fromCoroutine(certificates.load()).addErrback(_old_roots_stay)
         if self._signer is not None:
             Deferred.fromCoroutine(self._signer.load()).addErrback(_old_authority_stays)
         if self._tls is None:
@@ -279,7 +284,7 @@ class Daemon(Service):
 
 
 def _old_roots_stay(failure: Failure) -> None:
-    _log.error("the old roots of contract certificates stay: {error}", error=failure.getErrorMessage())
+    _log.error("the old roots stay: {error}", error=failure.getErrorMessage())
 
 
 def _old_authority_stays(failure: Failure) -> None:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from csms.responder_urls import PlainUrl
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -50,6 +52,11 @@ def _webhook_url(value: str) -> str:
     return value
 
 
+def _responder(value: str) -> str:
+    PlainUrl.of(value)
+    return value
+
+
 def is_loopback_host(host: str) -> bool:
     """Tell whether a host, by name or address, is this machine."""
     try:
@@ -72,5 +79,6 @@ Paths = Annotated[list[str], BeforeValidator(_listed)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Rate = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
 PathPrefix = Annotated[str, AfterValidator(_path_prefix)]
+Responders = Annotated[list[Annotated[str, AfterValidator(_responder)]], BeforeValidator(_listed)]
 WebhookUrl = Annotated[str, AfterValidator(_webhook_url)]
 Identity = Annotated[str, AfterValidator(_identity)]

@@ -27,6 +27,7 @@ from csms.setting_values import (
     Paths,
     Port,
     Rate,
+    Responders,
     Seconds,
     SecondsOrNone,
     WebhookUrl,
@@ -34,7 +35,18 @@ from csms.setting_values import (
 )
 
 _WITHOUT_PREFIX = ("mqtt", "http")
-_SECRETS = frozenset({"mqtt.password", "http.token", "database.url", "authority.token", "authority.url", "pki.ca_key"})
+_SECRETS = frozenset(
+    {
+        "mqtt.password",
+        "http.token",
+        "database.url",
+        "authority.token",
+        "authority.url",
+        "pki.ca_key",
+        "iso15118.ev_certificate_url",
+        "iso15118.ev_certificate_token",
+    }
+)
 
 
 class Section(BaseModel):
@@ -168,9 +180,14 @@ class Authority(Section):
 
 
 class Iso15118(Section):
-    """Contract certificates of cars."""
+    """Contract certificates of cars, and who is asked about certificates."""
 
     mo_roots: str | None = None
+    ocsp_responders: Responders = []
+    ocsp_issuers: str | None = None
+    ev_certificate_url: WebhookUrl | None = None
+    ev_certificate_token: SecretStr | None = None
+    timeout: Annotated[Seconds, Field(le=30)] = 5
 
 
 class Pki(Section):
@@ -292,6 +309,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("pki.ca_key: allowed is one together with pki.ca_certificate")
     if pki.ca_certificate is not None and pki.organization is None:
         raise SettingsError("pki.organization: it is needed with pki.ca_certificate")
+    if settings.iso15118.ocsp_issuers is not None and not settings.iso15118.ocsp_responders:
+        raise SettingsError("iso15118.ocsp_issuers: allowed with iso15118.ocsp_responders only")
     if tls.crl is not None and tls.client_ca is None:
         raise SettingsError("tls.crl: allowed with tls.client_ca only")
     if settings.security.profile >= 2 and not tls.certificate:

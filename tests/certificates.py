@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 
 def write_certificate(folder: Path, name: str, *, onto: tuple[Path, Path] | None = None) -> tuple[Path, Path]:
@@ -61,8 +61,12 @@ def issue(
     algorithm: hashes.HashAlgorithm | None = None,
     extension: x509.ExtensionType | None = None,
     signed_by: ec.EllipticCurvePrivateKey | None = None,
+    responder: str | None = None,
 ) -> Issued:
-    """Issue a certificate as those of ISO 15118 are; without an issuer it signs itself. ``extension`` is a critical one."""
+    """Issue a certificate as those of ISO 15118 are; without an issuer it signs itself. ``extension`` is a critical one.
+
+    ``responder`` is the URL of the OCSP responder that it names.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -93,6 +97,9 @@ def issue(
     )
     if extension is not None:
         builder = builder.add_extension(extension, critical=True)
+    if responder is not None:
+        place = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(responder))
+        builder = builder.add_extension(x509.AuthorityInformationAccess([place]), critical=False)
     signing = signed_by or (issuer.key if issuer is not None else key)
     return Issued(builder.sign(signing, algorithm or hashes.SHA256()), key, issuer)
 

@@ -40,3 +40,7 @@ class Cache(Generic[Key, Value]):
         self._values[key] = (value, self._now() + seconds)
         if len(self._values) > self._size:
             self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Believe nothing of what was put here."""
+        self._values.clear()

@@ -6,43 +6,26 @@ the roots. What comes from a car is hostile: whatever is wrong with it is ``Cert
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
 from attrs import define, field
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.x509 import Certificate, ocsp
+from cryptography.x509 import Certificate
 from cryptography.x509.oid import ExtensionOID, NameOID
+from msgspec import Struct
 
+from csms.authority.issuers import HASHES, UNREADABLE, hashes_of, is_issued_by
+from csms.authority.ocsp_messages import data_for, issuer_of
 from csms.handlers.contracts import CertificateStatus, Contract, OcspData
 
 _LONGEST_CHAIN = 16 * 1024
 """OCPP 2.1 allows 10,000 characters."""
 _MOST_CERTIFICATES = 6
-_MOST_HASHES = 4
+_MOSTHASHES = 4
 _EMAID_WITHOUT_CHECK_DIGIT = 14
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "SHA256": hashes.SHA256(),
-    "SHA384": hashes.SHA384(),
-    "SHA512": hashes.SHA512(),
-}
-_STRONG = frozenset({"sha256", "sha384", "sha512", None})
-"""Ed25519 and Ed448 name no hash."""
 _UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE})
-_BAD = (
-    ValueError,
-    TypeError,
-    KeyError,
-    UnsupportedAlgorithm,
-    InvalidSignature,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""What the library makes of a certificate that is none."""
 
 
 class BadChain(Exception):
@@ -61,7 +44,7 @@ class Roots:
     def of(cls, certificates: Iterable[Certificate]) -> Roots:
         """Sort certificates."""
         installed = list(certificates)
-        roots = [certificate for certificate in installed if _is_issued_by(certificate, certificate)]
+        roots = [certificate for certificate in installed if is_issued_by(certificate, certificate)]
         return cls(roots, [certificate for certificate in installed if certificate not in roots])
 
     def knows_issuer(self, data: OcspData) -> bool:
@@ -69,28 +52,57 @@ class Roots:
         algorithm = data.hash_algorithm
         known = self._by_hash.get(algorithm)
         if known is None:
-            known = frozenset(_hashes_of(certificate, algorithm) for certificate in (*self.roots, *self.links))
+            known = frozenset(hashes_of(certificate, algorithm) for certificate in (*self.roots, *self.links))
             self._by_hash[algorithm] = known
         return (data.issuer_name_hash.lower(), data.issuer_key_hash.lower()) in known
 
 
-def verify(contract: Contract, roots: Roots, now: datetime) -> CertificateStatus:
+class Inquiry(Struct, frozen=True):
+    """What is still to be asked of an OCSP responder, and whoever issued the certificate, where it is known."""
+
+    data: OcspData
+    issuer: Certificate | None
+
+
+class Verified(Struct, frozen=True):
+    """What is known of a contract certificate; where it is Accepted, what has to be Good for that."""
+
+    status: CertificateStatus
+    inquiries: Sequence[Inquiry] = ()
+
+
+def verify(contract: Contract, roots: Roots, now: datetime) -> Verified:
     """Verify a contract certificate (OCPP 2.x C07.FR.13 to FR.17), as far as it can be known without asking anybody.
 
     Of hashes alone it can be known that the issuer of one of them is installed; the station has seen the certificates.
     """
     try:
         chain = _checked(contract, roots)
-    except (BadChain, *_BAD):
-        return "CertChainError"
+        inquiries = list(_inquiries(contract, chain, roots))
+    except (BadChain, *UNREADABLE):
+        return Verified("CertChainError")
     if any(certificate.not_valid_before_utc > now for certificate in chain):
-        return "CertChainError"
-    return "CertificateExpired" if any(certificate.not_valid_after_utc <= now for certificate in chain) else "Accepted"
+        return Verified("CertChainError")
+    if any(certificate.not_valid_after_utc <= now for certificate in chain):
+        return Verified("CertificateExpired")
+    return Verified("Accepted", inquiries)
+
+
+def _inquiries(contract: Contract, chain: Sequence[Certificate], roots: Roots) -> Iterator[Inquiry]:
+    """Give what the station says is to be asked, and then what certificates themselves do that it does not name."""
+    known = [*chain, *roots.links, *roots.roots]
+    for item in contract.hashes:
+        yield Inquiry(item, issuer_of(item, known))
+    for certificate, issuer in pairwise(chain):
+        if not any(_is_of(item, certificate, issuer) for item in contract.hashes):
+            data = data_for(certificate, issuer)
+            if data is not None:
+                yield Inquiry(data, issuer)
 
 
 def _checked(contract: Contract, roots: Roots) -> Sequence[Certificate]:
     """Return the chain of a contract, none where only hashes were shown."""
-    if len(contract.hashes) > _MOST_HASHES or any(item.hash_algorithm not in _HASHES for item in contract.hashes):
+    if len(contract.hashes) > _MOSTHASHES or any(item.hash_algorithm not in HASHES for item in contract.hashes):
         raise BadChain("the OCSP data are not understood")
     if contract.chain is None:
         if not any(roots.knows_issuer(item) for item in contract.hashes):
@@ -108,7 +120,7 @@ def chain_of(pem: str, roots: Roots) -> Sequence[Certificate]:
     """Return the certificates from the contract's up to a root, each issued by the next; their times are not looked at.
 
     :raises BadChain: there is no such chain.
-    :raises ValueError, …: see `_BAD`.
+    :raises ValueError, …: see `UNREADABLE`.
     """
     if len(pem) > _LONGEST_CHAIN:
         raise BadChain("it is too long")
@@ -133,22 +145,7 @@ def chain_of(pem: str, roots: Roots) -> Sequence[Certificate]:
 
 
 def _issuer(certificate: Certificate, candidates: Iterable[Certificate]) -> Certificate | None:
-    return next((candidate for candidate in candidates if _is_issued_by(certificate, candidate)), None)
-
-
-def _is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
-    if certificate.issuer != issuer.subject or _hash_name(certificate) not in _STRONG:
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except _BAD:
-        return False
-    return True
-
-
-def _hash_name(certificate: Certificate) -> str | None:
-    algorithm = certificate.signature_hash_algorithm
-    return algorithm.name if algorithm is not None else None
+    return next((candidate for candidate in candidates if is_issued_by(certificate, candidate)), None)
 
 
 def _check_authority(certificate: Certificate, below: int) -> None:
@@ -199,19 +196,9 @@ def _plain(emaid: str) -> str:
 
 def _matches(data: OcspData, chain: Sequence[Certificate]) -> bool:
     """Tell whether OCSP data are of a certificate of the chain."""
-    wanted = (data.issuer_name_hash.lower(), data.issuer_key_hash.lower())
+    return any(_is_of(data, certificate, issuer) for certificate, issuer in pairwise(chain))
+
+
+def _is_of(data: OcspData, certificate: Certificate, issuer: Certificate) -> bool:
     serial = data.serial_number.lower().lstrip("0")
-    return any(
-        f"{certificate.serial_number:x}" == serial and _hashes_of(issuer, data.hash_algorithm) == wanted
-        for certificate, issuer in pairwise(chain)
-    )
-
-
-def _hashes_of(issuer: Certificate, algorithm: str) -> tuple[str, str]:
-    """Return the hashes of an issuer's name and key, as OCSP has them (RFC 6960 §4.1.1)."""
-    chosen = _HASHES[algorithm]
-    name = hashes.Hash(chosen)
-    name.update(issuer.subject.public_bytes())
-    # The name in this request is of the issuer's own issuer; the key is the one that is meant.
-    request = ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, chosen).build()
-    return name.finalize().hex(), request.issuer_key_hash.hex()
+    return f"{certificate.serial_number:x}" == serial and issuer_of(data, [issuer]) is not None

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 from cryptography import x509
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
 from twisted.logger import Logger
 
-from csms.authority.contract_chain import Roots, verify
-from csms.handlers.contracts import CertificateStatus, Contract
+from csms.authority.contract_chain import Roots, Verified, verify
+from csms.handlers.contracts import CertificateStatus, Contract, OcspData
+from csms.handlers.iso15118 import OcspAnswer
 
 _log = Logger()
 _AT_ONCE = 2
@@ -21,6 +22,13 @@ _SUFFIXES = frozenset({".pem", ".crt", ".cer"})
 _MOST_BYTES = 4 * 1024 * 1024
 RunInThread = Callable[..., Deferred[Any]]
 """``run(function, *arguments)``, as `twisted.internet.threads.deferToThread`."""
+
+
+class Revocation(Protocol):
+    """Somebody who asks OCSP responders."""
+
+    def ask(self, data: OcspData, issuer: x509.Certificate | None) -> Deferred[OcspAnswer]:
+        """Ask about a certificate; fails with `NoAnswer`."""
 
 
 class RootsError(Exception):
@@ -33,6 +41,8 @@ class ContractCertificates:
 
     _run: RunInThread
     _path: str
+    _responders: Revocation | None = None
+    """Who knows whether a certificate is revoked; without them none is known to be."""
     _roots: Roots = field(factory=lambda: Roots([]))
     _slots: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_AT_ONCE))
 
@@ -46,9 +56,30 @@ class ContractCertificates:
         _log.info("{count} roots of contract certificates are installed", count=len(roots.roots))
 
     def check(self, contract: Contract, now: datetime) -> Deferred[CertificateStatus]:
-        """Verify a contract certificate."""
-        verified: Deferred[CertificateStatus] = self._slots.run(self._run, verify, contract, self._roots, now)
-        return verified
+        """Verify a contract certificate, and ask whether it and its chain are revoked (C07.FR.05)."""
+        verified: Deferred[Verified] = self._slots.run(self._run, verify, contract, self._roots, now)
+        return verified.addCallback(self._ask)
+
+    def _ask(self, verified: Verified) -> CertificateStatus | Deferred[CertificateStatus]:
+        if self._responders is None or not verified.inquiries:
+            return verified.status
+        asked = [self._responders.ask(inquiry.data, inquiry.issuer) for inquiry in verified.inquiries]
+        return DeferredList(asked, consumeErrors=True).addCallback(_judged)
+
+
+def _judged(outcomes: Sequence[tuple[bool, Any]]) -> CertificateStatus:
+    """Judge by all that was told: one that is revoked is (C07.FR.16); what nobody could vouch for is not verified (FR.17)."""
+    answers = [told for is_answered, told in outcomes if is_answered and told.is_verified]
+    if any(answer.state == "Revoked" for answer in answers):
+        return "CertificateRevoked"
+    if len(answers) == len(outcomes) and all(answer.state == "Good" for answer in answers):
+        return "Accepted"
+    reasons = [str(told.value) for is_answered, told in outcomes if not is_answered]
+    _log.warn(
+        "a contract certificate is not accepted: {reason}",
+        reason=reasons[0] if reasons else "no responder of its issuer's knows that it is good",
+    )
+    return "CertChainError"
 
 
 def read_roots(path: str) -> Roots:
@@ -56,7 +87,7 @@ def read_roots(path: str) -> Roots:
 
     :raises RootsError: a file cannot be read, holds no certificates, or none of them is a root.
     """
-    found = [certificate for file in _files(path) for certificate in _read(file)]
+    found = read_certificates(path, "iso15118.mo_roots")
     roots = Roots.of(found)
     if not roots.roots:
         raise RootsError(
@@ -65,7 +96,15 @@ def read_roots(path: str) -> Roots:
     return roots
 
 
-def _files(path: str) -> Iterator[Path]:
+def read_certificates(path: str, setting: str) -> Sequence[x509.Certificate]:
+    """Read the certificates of a PEM file, or of a directory of such files; takes a moment.
+
+    :raises RootsError: a file cannot be read, or holds no certificates.
+    """
+    return [certificate for file in _files(path, setting) for certificate in _read(file, setting)]
+
+
+def _files(path: str, setting: str) -> Iterator[Path]:
     place = Path(path)
     try:
         if not place.is_dir():
@@ -73,14 +112,14 @@ def _files(path: str) -> Iterator[Path]:
             return
         yield from sorted(file for file in place.iterdir() if file.suffix.lower() in _SUFFIXES)
     except OSError as error:
-        raise RootsError(f"iso15118.mo_roots: {path} cannot be read: {error.strerror}") from None
+        raise RootsError(f"{setting}: {path} cannot be read: {error.strerror}") from None
 
 
-def _read(file: Path) -> Sequence[x509.Certificate]:
+def _read(file: Path, setting: str) -> Sequence[x509.Certificate]:
     try:
         with file.open("rb") as opened:
             return x509.load_pem_x509_certificates(opened.read(_MOST_BYTES))
     except OSError as error:
-        raise RootsError(f"iso15118.mo_roots: {file} cannot be read: {error.strerror}") from None
+        raise RootsError(f"{setting}: {file} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise RootsError(f"iso15118.mo_roots: {file} holds no PEM certificates: {error}") from None
+        raise RootsError(f"{setting}: {file} holds no PEM certificates: {error}") from None

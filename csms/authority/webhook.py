@@ -7,7 +7,6 @@ from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
-from twisted.internet.defer import TimeoutError as Late
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,7 +15,6 @@ from twisted.web.client import (
     BrowserLikePolicyForHTTPS,
     HostnameCachingHTTPSPolicy,
     HTTPConnectionPool,
-    ResponseFailed,
 )
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
@@ -24,6 +22,7 @@ from twisted.web.iweb import IAgent, IPolicyForHTTPS
 import csms
 from csms.authority import question
 from csms.authority.cache import Cache
+from csms.authority.exchange import reason_of
 from csms.ledger.authorization import TagInfo, TagStatus, fold
 from csms.metrics import Counters
 
@@ -132,14 +131,10 @@ class Webhook:
         if self._is_away:
             return
         self._is_away = True
-        if failure.check(Late):
-            reason = f"no answer within {self._terms.timeout_s:g} s"
-        elif isinstance(failure.value, ResponseFailed):
-            reason = "; ".join(cause.getErrorMessage() for cause in failure.value.reasons)
-        else:
-            reason = failure.getErrorMessage()
         _log.warn(
-            "the authority does not answer, its tags are {absent}: {reason}", absent=self._terms.absent, reason=reason
+            "the authority does not answer, its tags are {absent}: {reason}",
+            absent=self._terms.absent,
+            reason=reason_of(failure, self._terms.timeout_s),
         )
 
     def _settle(self, outcome: tuple[TagInfo, float], key: _Key) -> None:

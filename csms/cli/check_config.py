@@ -68,9 +68,10 @@ def checked(file: Path | None) -> Settings:
     if key is not None and not certificates.is_pem(key):
         # Not named: it may be a key that is no PEM.
         _check_readable("pki.ca_key", key, shown="its file")
-    roots = settings.iso15118.mo_roots
-    if roots is not None and not Path(roots).is_dir():
-        _check_readable("iso15118.mo_roots", roots)
+    for name in ("mo_roots", "ocsp_issuers"):
+        authorities = getattr(settings.iso15118, name)
+        if authorities is not None and not Path(authorities).is_dir():
+            _check_readable(f"iso15118.{name}", authorities)
     return settings
 
 

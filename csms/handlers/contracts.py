@@ -45,7 +45,7 @@ class Contracts(Protocol):
     """Somebody who verifies contract certificates."""
 
     def check(self, contract: Contract, now: datetime) -> Deferred[CertificateStatus]:
-        """Verify one; never ``ContractCancelled``, which is about the EMAID."""
+        """Verify one, within a bound of time; never ``ContractCancelled``, which is about the EMAID."""
 
 
 def refused(status: CertificateStatus) -> TagInfo:

@@ -10,6 +10,7 @@ from csms.handlers import v2, v16
 from csms.handlers.certificate_requests import Signing
 from csms.handlers.command_set import CommandSet
 from csms.handlers.contracts import Contracts
+from csms.handlers.iso15118 import NOBODY, Providers
 from csms.handlers.request import Policy, Reads
 from csms.handlers.tags import Authority
 from csms.handlers.v2.transaction_commands import with_transactions
@@ -34,8 +35,9 @@ def handlers(
     authority: Authority | None = None,
     contracts: Contracts | None = None,
     signing: Signing | None = None,
+    providers: Providers = NOBODY,
 ) -> Sequence[object]:
     """Return the objects whose methods answer the CALLs of a version."""
     if version is V16:
         return v16.handlers(reads, policy, authority, signing)
-    return v2.handlers(reads, policy, authority, contracts, signing, is_21=version is V21)
+    return v2.handlers(reads, policy, authority, contracts, signing, providers, is_21=version is V21)

@@ -10,6 +10,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from csms.authority.contract_chain import Verified
 from csms.authority.contracts import ContractCertificates, RootsError, read_roots
 from csms.handlers.contracts import Contract
 from tests.certificates import issue
@@ -76,7 +77,7 @@ def test_few_at_once():
     for _ in range(5):
         contracts.check(Contract(EMAID, ""), NOW).addCallback(answers.append)
     assert len(running) == 2
-    running[0].callback("Accepted")
+    running[0].callback(Verified("Accepted"))
     assert answers == ["Accepted"]
     assert len(running) == 3
 

@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from twisted.web.client import BrowserLikePolicyForHTTPS
 
 from csms.authority import webhook as module
-from csms.authority.question import MAX_ANSWER_BYTES, BadAnswer, parse
+from csms.authority.exchange import BadAnswer
+from csms.authority.question import MAX_ANSWER_BYTES, parse
 from csms.authority.webhook import Terms, webhook
 from csms.ledger.authorization import TagInfo
 from csms.metrics import Counters

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from csms.chargepoint.dispatch import Dispatcher
 from csms.handlers.families import handlers
+from csms.handlers.iso15118 import NOBODY
 from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
 from csms.ocppj import frames
@@ -79,13 +80,16 @@ class Station:
     authority: object = None
     version: object = V16
     contracts: object = None
+    providers: object = NOBODY
     _ids: object = field(factory=EventIds)
     _sent: int = 0
 
     def __attrs_post_init__(self):
         if self.state is None:
             self.state = state_of(self.client_id, registration=self.registration)
-        answering = handlers(self.version, self.ledger, self.policy, self.authority, self.contracts)
+        answering = handlers(
+            self.version, self.ledger, self.policy, self.authority, self.contracts, providers=self.providers
+        )
         self.dispatcher = Dispatcher.of(self.version, answering)
 
     def ask(self, action, payload, mode="tolerant"):

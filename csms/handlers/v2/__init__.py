@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from csms.handlers.certificate_requests import Signing
 from csms.handlers.contracts import Contracts
+from csms.handlers.iso15118 import NOBODY, Providers
 from csms.handlers.request import Policy, Reads
 from csms.handlers.tags import Authority
 from csms.handlers.v2.authorization import Authorization
@@ -39,6 +40,7 @@ def handlers(
     authority: Authority | None,
     contracts: Contracts | None = None,
     signing: Signing | None = None,
+    providers: Providers = NOBODY,
     *,
     is_21: bool,
 ) -> Sequence[object]:
@@ -46,7 +48,7 @@ def handlers(
     shared: list[object] = [
         Authorization(reads, policy, authority, contracts, is_21=is_21),
         Availability(),
-        Certificates(),
+        Certificates(providers, is_21=is_21),
         DataTransfer(),
         DeviceModel(reads),
         Diagnostics(),
@@ -61,7 +63,7 @@ def handlers(
     ]
     only_21: list[object] = [
         BatterySwap(),
-        CertificateChains(),
+        CertificateChains(providers),
         DerControl(),
         DynamicSchedules(reads),
         Payment(),

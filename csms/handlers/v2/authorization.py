@@ -10,11 +10,11 @@ from ocpp.v201 import call_result
 from ocpp.v201.enums import Action
 from twisted.internet.defer import Deferred
 
-from csms.handlers.contracts import CertificateStatus, Contract, Contracts, OcspData, refused, status_with
+from csms.handlers.contracts import CertificateStatus, Contract, Contracts, refused, status_with
 from csms.handlers.request import Policy, Reads, Reply, Request, then
 from csms.handlers.tags import Authority, Tags
 from csms.handlers.v2.tariffs import tariff_type
-from csms.handlers.v2.values import Token, id_token_info, token
+from csms.handlers.v2.values import Token, id_token_info, ocsp_data, token
 from csms.ledger.authorization import TagInfo
 
 _MOST_HASHES = 4
@@ -82,9 +82,5 @@ def _contract(shown: Token, members: dict[str, Any]) -> Contract | None:
     if chain is None and not hashes:
         return None
     # One more than there may be is enough to be refused.
-    data = tuple(_ocsp_data(item) for item in hashes[: _MOST_HASHES + 1])
+    data = tuple(ocsp_data(item) for item in hashes[: _MOST_HASHES + 1])
     return Contract(shown.id_tag, chain, data)
-
-
-def _ocsp_data(member: dict[str, Any]) -> OcspData:
-    return OcspData(**{name: str(member[name]) for name in OcspData.__struct_fields__})

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from csms.handlers.contracts import OcspData
 from csms.handlers.request import Request
 from csms.handlers.wire import wire_time
 from csms.ledger import evses
@@ -39,6 +40,11 @@ class Token(Struct, frozen=True, gc=False):
 def token(member: dict[str, Any]) -> Token:
     """Return an id token; ``member`` is the message's, in snake_case."""
     return Token(str(member["id_token"]), str(member["type"]))
+
+
+def ocsp_data(member: dict[str, Any]) -> OcspData:
+    """Return OCSP request data (OCSPRequestDataType)."""
+    return OcspData(**{name: str(member[name]) for name in OcspData.__struct_fields__})
 
 
 def id_token_info(
