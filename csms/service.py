@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from csms.api.event_feed import EventFeed
 from csms.authority.contracts import ContractCertificates, RootsError
+from csms.authority.external import ExternalAuthority
 from csms.authority.signing import AuthorityError, CertificateAuthority
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
@@ -84,7 +85,7 @@ class Daemon(Service):
     _jobs: Sequence[tuple[float, Callable[[], Any]]] = ()
     _authority: Webhook | None = None
     _contracts: ContractCertificates | None = None
-    _signer: CertificateAuthority | None = None
+    _signer: CertificateAuthority | ExternalAuthority | None = None
     _threads: Sequence[Callable[[], None]] = ()
     """What ends further threads."""
     _ports: list[IListeningPort] = field(factory=list)
