@@ -185,6 +185,14 @@ def serial_of(certificate: x509.Certificate) -> str:
     return f"{certificate.serial_number:x}"
 
 
+def is_for(certificate: x509.Certificate, csr: str) -> bool:
+    """Tell whether a certificate has the key of a signing request in PEM."""
+    try:
+        return certificate.public_key() == x509.load_pem_x509_csr(csr.encode()).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+
+
 def is_self_signed(certificate: x509.Certificate) -> bool:
     """Tell whether a certificate is a root."""
     return certificate.issuer == certificate.subject

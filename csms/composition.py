@@ -27,6 +27,7 @@ from csms.api.event_feed import EventFeed
 from csms.api.health import Health
 from csms.authority.contracts import ContractCertificates
 from csms.authority.ev_certificates import EvCertificateProvider, EvCertificateTerms
+from csms.authority.external import ExternalAuthority, Service
 from csms.authority.ocsp import OcspResponders, OcspTerms
 from csms.authority.signing import CertificateAuthority
 from csms.authority.webhook import Terms, Webhook, webhook
@@ -119,8 +120,11 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     responders = _responders(reactor, settings, counters)
     contracts = _contracts(settings, responders)
     providers = Providers(responders, _ev_certificates(reactor, settings))
-    signer = _signer(settings)
-    signing = Signing(signer) if signer is not None else None
+    signer, other_authority = _signer(settings), _other_authority(settings)
+    policy_holder = signer or other_authority
+    signing = None
+    if policy_holder is not None:
+        signing = Signing(policy_holder, is_elsewhere=other_authority is not None)
     shared = Shared(
         clock=reactor,
         now=utc_now,
@@ -148,6 +152,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         asks_transaction_status=settings.ocpp.ask_transaction_status,
         cost_updates_every_s=settings.billing.cost_updated,
         signing=signing,
+        signer=signer,
+        other_authority=other_authority,
+        signing_patience=timedelta(seconds=settings.pki.patience),
         expiry_notice=timedelta(seconds=settings.pki.expiry_notice),
         tags=Tags(store, policy.unknown_tags, authority),
         passwords=passwords,
@@ -223,7 +230,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         authority=authority,
         contracts=contracts,
         responders=responders,
-        signer=signer,
+        signer=policy_holder,
     )
     counters.gauges.update(
         connected_charge_points=("charge points that are connected", lambda: len(registry)),
@@ -284,7 +291,7 @@ def _ev_certificates(reactor: Any, settings: Settings) -> EvCertificateProvider 
 
 def _signer(settings: Settings) -> CertificateAuthority | None:
     pki = settings.pki
-    if pki.ca_certificate is None or pki.ca_key is None or pki.organization is None:
+    if pki.authority != "own" or pki.ca_certificate is None or pki.ca_key is None or pki.organization is None:
         return None
     key = pki.ca_key.get_secret_value()
     return CertificateAuthority(
@@ -294,6 +301,17 @@ def _signer(settings: Settings) -> CertificateAuthority | None:
         pki.organization,
         timedelta(seconds=pki.validity),
     )
+
+
+def _other_authority(settings: Settings) -> ExternalAuthority | None:
+    pki = settings.pki
+    if pki.authority == "own" or pki.organization is None:
+        return None
+    service = None
+    if pki.url is not None:
+        token = pki.token.get_secret_value() if pki.token is not None else None
+        service = Service(pki.url, pki.timeout, token)
+    return ExternalAuthority(deferToThread, pki.organization, _absolute(pki.roots), service)
 
 
 def _join(feed: CommandFeed, commands: Commands, registry: Registry, memory: RequestMemory) -> None:

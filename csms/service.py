@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from csms.api.event_feed import EventFeed
 from csms.authority.contracts import ContractCertificates, RootsError
+from csms.authority.external import ExternalAuthority
 from csms.authority.ocsp import OcspResponders
 from csms.authority.signing import AuthorityError, CertificateAuthority
 from csms.authority.webhook import Webhook
@@ -86,7 +87,7 @@ class Daemon(Service):
     _authority: Webhook | None = None
     _contracts: ContractCertificates | None = None
     _responders: OcspResponders | None = None
-    _signer: CertificateAuthority | None = None
+    _signer: CertificateAuthority | ExternalAuthority | None = None
     _threads: Sequence[Callable[[], None]] = ()
     """What ends further threads."""
     _ports: list[IListeningPort] = field(factory=list)

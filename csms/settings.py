@@ -45,6 +45,8 @@ _SECRETS = frozenset(
         "pki.ca_key",
         "iso15118.ev_certificate_url",
         "iso15118.ev_certificate_token",
+        "pki.token",
+        "pki.url",
     }
 )
 
@@ -193,6 +195,12 @@ class Iso15118(Section):
 class Pki(Section):
     """The authority that signs the certificates of charge points; ``ca_key`` is a PEM file, or PEM itself."""
 
+    authority: Literal["own", "https", "mqtt"] = "own"
+    url: WebhookUrl | None = None
+    token: SecretStr | None = None
+    timeout: Annotated[Seconds, Field(le=20)] = 10
+    patience: Annotated[Seconds, Field(ge=60)] = 86400
+    roots: str | None = None
     ca_certificate: str | None = None
     ca_key: SecretStr | None = None
     organization: Annotated[str, Field(min_length=1, max_length=64)] | None = None
@@ -300,6 +308,23 @@ def load(path: str | None, environment: Mapping[str, str] | None = None) -> Sett
     return settings
 
 
+def _check_authority(settings: Settings) -> None:
+    pki, mqtt = settings.pki, settings.mqtt
+    if pki.organization is None and (pki.ca_certificate is not None or pki.authority != "own"):
+        needs = "pki.ca_certificate" if pki.authority == "own" else f"pki.authority = '{pki.authority}'"
+        raise SettingsError(f"pki.organization: it is needed with {needs}")
+    if pki.authority != "own" and pki.ca_certificate is not None:
+        raise SettingsError("pki.ca_certificate: allowed with pki.authority = 'own' only")
+    if (pki.authority == "https") != (pki.url is not None):
+        raise SettingsError("pki.url: it goes together with pki.authority = 'https'")
+    if pki.token is not None and pki.url is None:
+        raise SettingsError("pki.token: allowed with pki.url only")
+    if pki.roots is not None and pki.authority == "own":
+        raise SettingsError("pki.roots: allowed with pki.authority = 'https' or 'mqtt' only")
+    if pki.authority == "mqtt" and not (mqtt.enabled and mqtt.business_events_enabled):
+        raise SettingsError("pki.authority: 'mqtt': allowed with mqtt.enabled and mqtt.business_events_enabled only")
+
+
 def _check_together(settings: Settings) -> None:
     tls = settings.tls
     if len(tls.certificate) != len(tls.key):
@@ -307,8 +332,7 @@ def _check_together(settings: Settings) -> None:
     pki = settings.pki
     if (pki.ca_certificate is None) != (pki.ca_key is None):
         raise SettingsError("pki.ca_key: allowed is one together with pki.ca_certificate")
-    if pki.ca_certificate is not None and pki.organization is None:
-        raise SettingsError("pki.organization: it is needed with pki.ca_certificate")
+    _check_authority(settings)
     if settings.iso15118.ocsp_issuers is not None and not settings.iso15118.ocsp_responders:
         raise SettingsError("iso15118.ocsp_issuers: allowed with iso15118.ocsp_responders only")
     if tls.crl is not None and tls.client_ca is None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import count
 
+import msgspec
 import pytest
 from msgspec.structs import asdict, replace
 from sqlalchemy import StaticPool, create_engine
@@ -23,11 +24,13 @@ from csms.handlers.v16.core import Core
 from csms.handlers.v16.firmware import Firmware
 from csms.handlers.v16.security import Security
 from csms.ledger.authorization import TagFacts, TagSession, fold
+from csms.ledger.certificates import REQUEST, SigningRequest
 from csms.ledger.state import (
     ChargePoint,
     ChargePointState,
     Credentials,
     EventProgress,
+    Fact,
     PasswordHash,
     Provisioned,
     Reading,
@@ -102,6 +105,25 @@ class FakeLedger:
     def decide(self, client_id, registration, rule):
         decision = rule(self._charge_point_state(client_id, registration))
         return self.commit(decision).addCallback(lambda _: decision.answer)
+
+    def _signing_request(self, client_id):
+        found = self._signing_requests().get(client_id)
+        return found if found is not None and not found.is_settled else None
+
+    def _unanswered_requests(self, _gateway_id):
+        return [
+            (client_id, found)
+            for client_id, found in self._signing_requests().items()
+            if not (found.is_answered or found.is_settled)
+        ]
+
+    def _signing_requests(self):
+        return {
+            change.client_id: msgspec.json.decode(change.value, type=SigningRequest)
+            for decision in self.committed
+            for change in decision.changes
+            if isinstance(change, Fact) and change.kind == REQUEST
+        }
 
     @cached_property
     def database(self):

@@ -14,7 +14,7 @@ from csms.chargepoint.commands import Commands
 from csms.chargepoint.outcomes import CommandFailed, NotConnected
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
-from csms.handlers.certificate_requests import ANSWER, Signed, Signing, SigningFailed, Wanted
+from csms.handlers.certificate_requests import ANSWER, Signed, Signer, Signing, SigningFailed, Wanted
 from csms.ledger import certificates
 from csms.ledger.certificates import Certificate
 from csms.ledger.decision import Rule
@@ -35,23 +35,23 @@ class Certificates:
     _commands: Commands
     _notice: timedelta
 
-    def serve(self, signing: Signing) -> None:
-        """Take the requests that are accepted from now on."""
+    def serve(self, signing: Signing, signer: Signer) -> None:
+        """Have the requests signed that are accepted from now on."""
 
         def accepted(wanted: Wanted) -> None:
             def done(_result: Any) -> None:
                 signing.in_hand.discard(wanted.client_id)
 
             signing.in_hand.add(wanted.client_id)
-            issued = Deferred.fromCoroutine(self._issue(signing, wanted))
+            issued = Deferred.fromCoroutine(self._issue(signer, wanted))
             issued.addErrback(_failed, wanted.client_id).addBoth(done)
 
         signing.on_accepted = accepted
 
-    async def _issue(self, signing: Signing, wanted: Wanted) -> None:
+    async def _issue(self, signer: Signer, wanted: Wanted) -> None:
         client_id, certificate_type = wanted.client_id, wanted.certificate_type
         try:
-            signed = await signing.signer.sign(wanted.csr, client_id, self._shared.now())
+            signed = await signer.sign(wanted.csr, client_id, self._shared.now())
         except SigningFailed as error:
             reason = str(error)
             _log.error("{client_id}: its certificate was not signed: {reason}", client_id=client_id, reason=reason)

@@ -74,6 +74,8 @@ class Commands:
         self.new_message_id = new_message_id
         self.on_queued_result: Callable[[str, str, str, Result], None] = lambda *_: None
         """Told client id, action, message id and outcome of each command that was queued."""
+        self.inspections: dict[str, Callable[[str, Payload], Coroutine[Any, Any, None]]] = {}
+        """What is asked of commands beyond their schema, by action: raises `CommandFailed` where one must not be sent."""
 
     def actions(self, version_name: str) -> frozenset[str]:
         """Return the actions that a central system can send in a version, none for a version that is not known."""
@@ -108,6 +110,9 @@ class Commands:
             codec.dump(payload)
         except TypeError as error:
             raise InvalidPayload("payload", str(error)) from None
+        inspect = self.inspections.get(action)
+        if inspect is not None:
+            await inspect(client_id, payload)
 
     async def send(
         self,

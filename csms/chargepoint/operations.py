@@ -16,9 +16,10 @@ from csms.chargepoint.new_passwords import NewPasswords
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
+from csms.chargepoint.signing_requests import LOOK_EVERY_S, SigningRequests
 from csms.chargepoint.transaction_status import TransactionStatus
 from csms.chargepoint.transactions import Transactions
-from csms.handlers.certificate_requests import Signing
+from csms.handlers.certificate_requests import OtherAuthority, Signer, Signing
 from csms.handlers.command_set import CommandSet
 from csms.handlers.tags import Tags
 from csms.ledger import reservations
@@ -44,6 +45,7 @@ class Operations:
     _cost_updates: CostUpdates
     _cost_updates_every_s: float
     _certificates: Certificates
+    _signing_requests: SigningRequests | None
 
     @classmethod
     def of(
@@ -59,6 +61,9 @@ class Operations:
         asks_transaction_status: bool = False,
         cost_updates_every_s: float = 0,
         signing: Signing | None = None,
+        signer: Signer | None = None,
+        other_authority: OtherAuthority | None = None,
+        signing_patience: timedelta = timedelta(days=1),
         expiry_notice: timedelta = timedelta(days=30),
     ) -> Operations:
         """Make the operations, and let them hear of the charge points that arrive; 0 is that costs are not told unasked."""
@@ -69,8 +74,12 @@ class Operations:
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
         certificates = Certificates(shared, registry, commands, expiry_notice)
-        if signing is not None:
-            certificates.serve(signing)
+        signing_requests = None
+        if signing is not None and signer is not None:
+            certificates.serve(signing, signer)
+        if signing is not None and other_authority is not None:
+            signing_requests = SigningRequests(shared, registry, commands, other_authority, signing_patience)
+            signing_requests.serve(signing)
         if asks_transaction_status:
             shared.on_ready.append(TransactionStatus(registry, commands).ready)
         return cls(
@@ -83,6 +92,7 @@ class Operations:
             CostUpdates(shared, registry, commands, tariff),
             cost_updates_every_s,
             certificates,
+            signing_requests,
         )
 
     @property
@@ -93,6 +103,9 @@ class Operations:
             (SWEEP_EVERY_S, lambda: Deferred.fromCoroutine(self.commands.sweep())),
             (ANNOUNCE_EVERY_S, lambda: Deferred.fromCoroutine(self._certificates.announce())),
         ]
+        signing_requests = self._signing_requests
+        if signing_requests is not None:
+            jobs.append((LOOK_EVERY_S, lambda: Deferred.fromCoroutine(signing_requests.work())))
         if self._cost_updates_every_s > 0:
             jobs.append((self._cost_updates_every_s, self._cost_updates.send))
         return jobs

@@ -58,6 +58,7 @@ def checked(file: Path | None) -> Settings:
         ("tls.client_ca", settings.tls.client_ca),
         ("tls.crl", settings.tls.crl),
         ("pki.ca_certificate", settings.pki.ca_certificate),
+        ("pki.roots", settings.pki.roots),
         ("mqtt.ca", settings.mqtt.ca),
         ("mqtt.certificate", settings.mqtt.certificate),
         ("mqtt.key", settings.mqtt.key),

@@ -9,8 +9,19 @@ from msgspec import UNSET, UnsetType
 from csms.events.payload import PayloadStruct
 
 
+class SigningRequested(PayloadStruct, frozen=True, kw_only=True):
+    """A charge point asked for a certificate, and another authority has to sign it: by the command CertificateSigned.
+
+    ``request_id`` is of OCPP 2.1; where it is there the command has to have it.
+    """
+
+    csr: str
+    certificate_type: str | UnsetType = UNSET
+    request_id: int | UnsetType = UNSET
+
+
 class CertificateSigned(PayloadStruct, frozen=True, kw_only=True):
-    """A charge point asked for a certificate, and the authority of this daemon signed it."""
+    """A charge point asked for a certificate, and it was signed: by the authority of this daemon, or by the one that it asked."""
 
     serial_number: str
     not_before: datetime
@@ -43,9 +54,12 @@ class CertificateExpiring(PayloadStruct, frozen=True, kw_only=True):
 
 
 EVENT_TYPES: dict[str, type[PayloadStruct]] = {
+    "signing_requested": SigningRequested,
     "certificate_signed": CertificateSigned,
     "certificate_refused": CertificateRefused,
     "certificate_installed": CertificateInstalled,
     "certificate_expiring": CertificateExpiring,
 }
-CertificateEvent = CertificateSigned | CertificateRefused | CertificateInstalled | CertificateExpiring
+CertificateEvent = (
+    SigningRequested | CertificateSigned | CertificateRefused | CertificateInstalled | CertificateExpiring
+)

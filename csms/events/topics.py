@@ -36,6 +36,7 @@ FAMILIES: dict[type, str] = {
     events.FirmwareStatus: "chargepoints",
     events.DiagnosticsStatus: "chargepoints",
     **dict.fromkeys(certificates.EVENT_TYPES.values(), "chargepoints"),
+    certificates.SigningRequested: "certificates",
     **dict.fromkeys(notices.EVENT_TYPES.values(), "chargepoints"),
 }
 """The topic family of each payload. By type, not by name: a charge point names its security events itself."""

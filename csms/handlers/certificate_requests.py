@@ -16,13 +16,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from csms import certificates as x509
-from csms.handlers.command_set import Learner, Payload, learner
+from csms.handlers.command_set import Learner, Payload
 from csms.handlers.kept import kept
 from csms.handlers.request import Reply, Request, then
 from csms.ledger import certificates, chargepoints
-from csms.ledger.certificates import OWN, Certificate
-from csms.ledger.decision import Context, Decision
+from csms.ledger.certificates import OWN, Certificate, SigningRequest
+from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.state import ChargePointState
+from csms.store import certificates as stored
 
 _log = Logger()
 ACTION = "SignCertificate"
@@ -50,21 +51,45 @@ class SigningFailed(Exception):
     """The authority does not sign; the message is one line."""
 
 
-class Signer(Protocol):
-    """An authority; what takes time is done on a thread."""
+class SigningPolicy(Protocol):
+    """What requests are held against; what takes time is done on a thread."""
 
     def fault(self, csr: str, client_id: str, now: datetime) -> Deferred[str | None]:
         """Return why a request is not signed, None where it is."""
+
+
+class Signer(SigningPolicy, Protocol):
+    """The authority of this daemon."""
 
     def sign(self, csr: str, client_id: str, now: datetime) -> Deferred[Signed]:
         """Sign a request that has no fault; fails with `SigningFailed`."""
 
 
+class AuthorityAway(Exception):
+    """The other authority has not answered, and may be asked again; the message is one line."""
+
+
+class OtherAuthority(SigningPolicy, Protocol):
+    """Another authority, whose certificates are looked at before they are passed on."""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is asked; else it hears of requests by itself, and its answers come as commands."""
+
+    def ask(self, client_id: str, wanted: SigningRequest) -> Deferred[str | None]:
+        """Return a chain in PEM, None where it comes later; fails with `AuthorityAway`, or `SigningFailed` for good."""
+
+    def check(self, chain: str, wanted: SigningRequest, client_id: str, now: datetime) -> Deferred[Certificate]:
+        """Return what a chain is about; fails with `SigningFailed` where it must not go to the charge point."""
+
+
 @define(eq=False)
 class Signing:
-    """The authority of this daemon, and what is told of the requests that were accepted."""
+    """What requests are held against, and what is told of those that were accepted."""
 
-    signer: Signer
+    policy: SigningPolicy
+    is_elsewhere: bool = False
+    """Another authority signs: requests are kept until it has."""
     on_accepted: Callable[[Wanted], None] = lambda _wanted: None
     in_hand: set[str] = field(factory=set)
     """The charge points whose last request is not settled: one at a time."""
@@ -81,8 +106,7 @@ def answer(
 ) -> Reply | Deferred[Reply]:
     """Answer SignCertificate; ``result`` makes the answer of the version from a status."""
     if signing is None:
-        decision = chargepoints.keep(request.state, request.context, kind=ACTION, body=request.payload)
-        return Reply(result("Rejected"), decision)
+        return Reply(result("Rejected"), _recorded(request))
     client_id = request.state.charge_point.client_id
     wanted = Wanted(
         client_id=client_id,
@@ -95,14 +119,14 @@ def answer(
         return _answered(f"no authority for {certificate_type}", request, signing, result, wanted)
     if client_id in signing.in_hand:
         return _answered("the request before is not settled yet", request, signing, result, wanted)
-    return then(signing.signer.fault(csr, client_id, request.context.now), _answered, request, signing, result, wanted)
+    return then(signing.policy.fault(csr, client_id, request.context.now), _answered, request, signing, result, wanted)
 
 
 def _answered(
     fault: str | None, request: Request, signing: Signing, result: Callable[[str], Any], wanted: Wanted
 ) -> Reply:
     if fault is None:
-        decision = chargepoints.keep(request.state, request.context, kind=ACTION, body=request.payload)
+        decision = _kept(request, wanted) if signing.is_elsewhere else _recorded(request)
         signing.on_accepted(wanted)
         return Reply(result("Accepted"), decision)
     _log.warn("{client_id}: its certificate is not signed: {reason}", client_id=wanted.client_id, reason=fault)
@@ -117,27 +141,53 @@ def _answered(
     return Reply(result("Rejected"), decision)
 
 
-def _learn(state: ChargePointState, context: Context, request: Payload, response: Payload) -> Decision[None]:
+def _recorded(request: Request) -> Decision[None]:
+    return chargepoints.keep(request.state, request.context, kind=ACTION, body=request.payload)
+
+
+def _kept(request: Request, wanted: Wanted) -> Decision[None]:
+    return certificates.request(
+        request.state,
+        request.context,
+        kind=ACTION,
+        body=request.payload,
+        wanted=SigningRequest(
+            csr=wanted.csr,
+            asked_at=request.context.now,
+            certificate_type=wanted.certificate_type,
+            request_id=wanted.request_id,
+        ),
+    )
+
+
+def _learn(
+    state: ChargePointState, context: Context, request: Payload, response: Payload, wanted: SigningRequest | None
+) -> Decision[None]:
     """Learn whether a charge point took a certificate, ours or that of another authority."""
-    kept_request = _KEPT.rule(state, context, request, response, None)
+    draft = Draft(state, context)
+    draft.take(_KEPT.rule(state, context, request, response, None))
     try:
         leaf = x509.read_certificates(request["certificateChain"].encode())[0]
     except x509.BadCertificate:
-        return kept_request
+        return draft.decide(None)
     serial_number, certificate_type = x509.serial_of(leaf), request.get("certificateType")
     if response.get("status") == "Accepted":
         certificate = Certificate(serial_number, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
-        learned = certificates.install(kept_request.state, context, certificate, certificate_type)
+        draft.take(certificates.install(draft.state, context, certificate, certificate_type))
     else:
-        learned = certificates.fail(
-            kept_request.state,
-            context,
-            reason="the charge point does not take it",
-            serial_number=serial_number,
-            certificate_type=certificate_type,
+        draft.take(
+            certificates.fail(
+                draft.state,
+                context,
+                reason="the charge point does not take it",
+                serial_number=serial_number,
+                certificate_type=certificate_type,
+            )
         )
-    return Decision(None, learned.state, (*kept_request.changes, *learned.changes), learned.events)
+    if wanted is not None and x509.is_for(leaf, wanted.csr):
+        draft.take(certificates.settle(draft.state, context, wanted))
+    return draft.decide(None)
 
 
 _KEPT = kept(ANSWER)
-LEARNERS: dict[str, Learner] = {ANSWER: learner(_learn)}
+LEARNERS: dict[str, Learner] = {ANSWER: Learner(_learn, stored.signing_request)}

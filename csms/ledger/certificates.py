@@ -5,8 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
-from csms.events.certificates import CertificateExpiring, CertificateInstalled, CertificateRefused, CertificateSigned
+from csms.events.certificates import (
+    CertificateExpiring,
+    CertificateInstalled,
+    CertificateRefused,
+    CertificateSigned,
+    SigningRequested,
+)
 from csms.ledger import facts
 from csms.ledger.chargepoints import record
 from csms.ledger.decision import Context, Decision, Draft
@@ -15,6 +22,8 @@ from csms.ledger.state import ChargePointState
 KIND = "certificate"
 NOTICE = "certificate_notice"
 """The kind of the fact that says which certificate was announced to end: apart, so that neither is written over the other."""
+REQUEST = "signing_request"
+"""The kind of the fact that says what another authority is asked to sign: the latest request of each charge point."""
 OWN = "ChargingStationCertificate"
 """The key of a certificate without a type: the charge point's own."""
 
@@ -31,6 +40,54 @@ class Notice(Struct, frozen=True, rename="camel"):
     """The certificate that was announced last."""
 
     serial_number: str
+
+
+class SigningRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What another authority is asked to sign; ``request_id`` is of OCPP 2.1 (A02.FR.25)."""
+
+    csr: str
+    asked_at: datetime
+    certificate_type: str | None = None
+    request_id: int | None = None
+    is_answered: bool = False
+    """The certificate is here, and on its way to the charge point."""
+    is_settled: bool = False
+    """The charge point has said what it thinks of it, or there will be none."""
+
+
+def request(
+    state: ChargePointState, context: Context, *, kind: str, body: object, wanted: SigningRequest
+) -> Decision[None]:
+    """Keep a request until another authority has answered it, and publish it; it takes the place of the one before."""
+    draft = Draft(state, context)
+    draft.change(record(state, context, kind, body))
+    facts.know(draft, context, REQUEST, OWN, wanted)
+    draft.emit(
+        "signing_requested",
+        SigningRequested(
+            csr=wanted.csr,
+            certificate_type=wanted.certificate_type or UNSET,
+            request_id=wanted.request_id if wanted.request_id is not None else UNSET,
+        ),
+    )
+    return draft.decide(None)
+
+
+def answer(
+    state: ChargePointState, context: Context, wanted: SigningRequest, certificate: Certificate
+) -> Decision[None]:
+    """The other authority signed; the charge point does not have it yet."""
+    draft = Draft(state, context)
+    draft.take(sign(state, context, certificate, wanted.certificate_type))
+    facts.know(draft, context, REQUEST, OWN, replace(wanted, is_answered=True))
+    return draft.decide(None)
+
+
+def settle(state: ChargePointState, context: Context, wanted: SigningRequest) -> Decision[None]:
+    """Nothing more will come of a request."""
+    draft = Draft(state, context)
+    facts.know(draft, context, REQUEST, OWN, replace(wanted, is_settled=True))
+    return draft.decide(None)
 
 
 def refuse(

@@ -1,4 +1,4 @@
-"""Which certificates of charge points end soon (`csms.ledger.certificates`)."""
+"""Which certificates of charge points end soon, and which are asked for (`csms.ledger.certificates`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, and_, not_, select
 
-from csms.ledger.certificates import KIND, NOTICE, Certificate, Notice
+from csms.ledger.certificates import KIND, NOTICE, OWN, REQUEST, Certificate, Notice, SigningRequest
 from csms.store.tables import charge_points, facts
 
 
@@ -36,3 +36,29 @@ def ending(connection: Connection, gateway_id: str, before: datetime) -> list[tu
         for place, certificate in found.items()
         if announced.get(place) != certificate.serial_number
     ]
+
+
+_REQUEST = and_(facts.c.kind == REQUEST, facts.c.key == OWN)
+
+
+def signing_request(connection: Connection, client_id: str) -> SigningRequest | None:
+    """Return what another authority is asked to sign for a charge point, None where nothing is open."""
+    query = select(facts.c.value).where(facts.c.client_id == client_id, _REQUEST)
+    value = connection.execute(query).scalar_one_or_none()
+    if value is None:
+        return None
+    request = msgspec.json.decode(value, type=SigningRequest)
+    return None if request.is_settled else request
+
+
+def unanswered_requests(connection: Connection, gateway_id: str) -> list[tuple[str, SigningRequest]]:
+    """Return what another authority has not answered yet of the charge points that this daemon held last."""
+    query = (
+        select(facts.c.client_id, facts.c.value)
+        .join(charge_points, charge_points.c.client_id == facts.c.client_id)
+        .where(_REQUEST, charge_points.c.gateway_id == gateway_id)
+    )
+    found = [
+        (client_id, msgspec.json.decode(value, type=SigningRequest)) for client_id, value in connection.execute(query)
+    ]
+    return [(client_id, request) for client_id, request in found if not (request.is_answered or request.is_settled)]

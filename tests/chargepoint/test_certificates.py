@@ -94,7 +94,7 @@ def make(tmp_path, version, waits=False):
     for known in VERSIONS:
         answering = families.handlers(known, control.ledger, Policy(), None, None, signing)
         control.shared.dispatchers[known] = Dispatcher.of(known, answering)
-    Certificates(control.shared, control.registry, control.commands, 30 * DAY).serve(signing)
+    Certificates(control.shared, control.registry, control.commands, 30 * DAY).serve(signing, authority)
     charger = control.connect(version=version)
     charger.answers["CertificateSigned"] = ACCEPTED
     threads.waits = waits

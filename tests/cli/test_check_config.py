@@ -25,6 +25,10 @@ def test_secrets_stay_hidden(tmp_path):
         CREDENTIALS_DIRECTORY=str(tmp_path),
         CSMS_HTTP_TOKEN="secret-2",
         CSMS_AUTHORITY_TOKEN="secret-4",
+        CSMS_PKI_AUTHORITY="https",
+        CSMS_PKI_ORGANIZATION="O",
+        CSMS_PKI_URL="https://ca.example.org/sign",
+        CSMS_PKI_TOKEN="secret-5",
         CSMS_DATABASE_URL="postgresql://csms:secret-3@localhost/csms",
     )
     assert status == 0
@@ -52,6 +56,13 @@ def test_secrets_stay_hidden(tmp_path):
             "[pki]\nca_certificate = '/dev/null'\nca_key = '/secret'\norganization = 'O'\n",
             "pki.ca_key: its file cannot be read",
         ),
+        ("[pki]\nauthority = 'ca'\n", "pki.authority: 'ca'"),
+        ("[pki]\nauthority = 'https'\n", "pki.organization: it is needed with pki.authority = 'https'"),
+        ("[pki]\nauthority = 'https'\norganization = 'O'\n", "pki.url: it goes together with pki.authority = 'https'"),
+        ("[pki]\nurl = 'https://ca.example.org/'\n", "pki.url: it goes together with pki.authority = 'https'"),
+        ("[pki]\ntoken = 'secret'\n", "pki.token: allowed with pki.url only"),
+        ("[pki]\nroots = '/dev/null'\n", "pki.roots: allowed with pki.authority = 'https' or 'mqtt' only"),
+        ("[pki]\nauthority = 'mqtt'\norganization = 'O'\n", "pki.authority: 'mqtt': allowed with mqtt.enabled and"),
         ("[pki]\nca_certificate = '/dev/null'\n", "pki.ca_key: allowed is one together with pki.ca_certificate"),
         ("[database]\nurl = 'mysql://secret@here'\n", "database.url: mysql is not supported"),
         (

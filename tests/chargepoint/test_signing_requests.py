@@ -1,0 +1,350 @@
+"""SignCertificate where another authority signs: it is asked over HTTPS, or answers by the command CertificateSigned."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import httpx
+import orjson
+import pytest
+from attrs import define, field
+from twisted.internet.defer import maybeDeferred
+
+from csms import certificates
+from csms.authority.external import MOST_ANSWER_BYTES, ExternalAuthority, Service
+from csms.chargepoint.dispatch import Dispatcher
+from csms.chargepoint.outcomes import CallRefused, InvalidPayload
+from csms.chargepoint.signing_requests import SigningRequests
+from csms.handlers import families
+from csms.handlers.certificate_requests import Signing
+from csms.handlers.request import Policy
+from csms.ocppj.versions import V16, V21, V201
+from tests.chargepoint.control import Control
+from tests.signing_requests import ORGANIZATION, names, pem, request
+
+VERSIONS = [V16, V201, V21]
+TYPES = ("signing_requested", "certificate_signed", "certificate_installed", "certificate_refused")
+DAY = timedelta(days=1)
+OWN = "ChargingStationCertificate"
+
+
+def new_authority(now):
+    return certificates.new_authority(
+        certificates.name_of("CA", ORGANIZATION), certificates.new_key("ecdsa"), now - DAY, 4000 * DAY
+    )
+
+
+def issued(authority, key, now, common_name="CP1", use="charger", organization=ORGANIZATION):
+    subject = certificates.name_of(common_name, organization)
+    made = certificates.issue(authority, subject, key.public_key(), use, now, 90 * DAY)
+    return certificates.certificate_pem(made).decode()
+
+
+@define(slots=False)
+class Site:
+    """A daemon, another authority, and one charge point."""
+
+    is_asked: bool = True
+    version: object = V16
+    control: Control = field(factory=Control)
+    asked: list = field(factory=list)
+    says: object = None
+    """What the authority answers over HTTPS: a function of the question that returns an `httpx.Response`."""
+
+    def __attrs_post_init__(self):
+        self.root = new_authority(self.control.now)
+        self.key = certificates.new_key("ecdsa")
+        self.csr = pem(request(key=self.key)[0])
+        self.says = self.says or (lambda _question: httpx.Response(200, json={"certificateChain": self.chain()}))
+        self.restart()
+
+    def restart(self):
+        """Begin anew on the same ledger."""
+        control = self.control
+        control.restart()
+        transport = httpx.MockTransport(self._answer)
+        service = Service("https://ca.example.org/sign", 10, "s3cret", transport) if self.is_asked else None
+        authority = ExternalAuthority(maybeDeferred, ORGANIZATION, None, service, [self.root.certificate])
+        signing = Signing(authority, is_elsewhere=True)
+        for known in VERSIONS:
+            answering = families.handlers(known, control.ledger, Policy(), None, None, signing)
+            control.shared.dispatchers[known] = Dispatcher.of(known, answering)
+        self.requests = SigningRequests(control.shared, control.registry, control.commands, authority, DAY)
+        self.requests.serve(signing)
+        self.connect()
+
+    def connect(self):
+        self.charger = self.control.connect(version=self.version)
+        if "CertificateSigned" not in self.charger.answers:
+            self.charger.answers["CertificateSigned"] = {"status": "Accepted"}
+
+    def _answer(self, question):
+        self.asked.append((question, orjson.loads(question.content)))
+        return self.says(question)
+
+    def chain(self, **members):
+        return issued(self.root, self.key, self.control.now, **members)
+
+    def ask(self, csr=None, **members):
+        self.charger.say("SignCertificate", {"csr": csr or self.csr, **members})
+        self.control.settle()
+
+    def work(self, seconds=0):
+        self.control.advance(seconds)
+        self.control.get(self.requests.work())
+        self.control.settle()
+
+    def command(self, chain, **members):
+        return self.control.send("CertificateSigned", {"certificateChain": chain, **members})
+
+    @property
+    def answers(self):
+        frames = [orjson.loads(text) for text in self.charger.sent]
+        return [frame[2]["status"] for frame in frames if frame[0] == 3 and set(frame[2]) == {"status"}]
+
+    @property
+    def sent(self):
+        return [payload for action, payload in self.charger.calls if action == "CertificateSigned"]
+
+    @property
+    def told(self):
+        return [
+            event.event_type
+            for decision in self.control.ledger.committed
+            for event in decision.events
+            if event.event_type in TYPES
+        ]
+
+    @property
+    def reasons(self):
+        return [event.reason for event in self.control.events("certificate_refused")]
+
+    @property
+    def is_open(self):
+        return self.control.ledger._signing_request("CP1") is not None
+
+
+# Over HTTPS.
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_it_signs_is_sent(version):
+    site = Site(version=version)
+    site.ask()
+    assert site.answers[0] == "Accepted"
+    [(question, body)] = site.asked
+    assert (question.method, question.headers["authorization"]) == ("POST", "Bearer s3cret")
+    assert body == {"csr": site.csr, "clientId": "CP1"}
+    [payload] = site.sent
+    assert set(payload) == {"certificateChain"}
+    assert certificates.is_for(*certificates.read_certificates(payload["certificateChain"].encode()), site.csr)
+    assert site.told == ["signing_requested", "certificate_signed", "certificate_installed"]
+    assert not site.is_open
+
+
+def test_type_and_request_id_go_there_and_come_back():
+    site = Site(version=V21)
+    site.ask(certificateType=OWN, requestId=42)
+    assert {"certificateType": OWN, "requestId": 42}.items() <= site.asked[0][1].items()
+    assert {"certificateType": OWN, "requestId": 42}.items() <= site.sent[0].items()
+
+
+def test_what_is_against_the_policy_is_not_passed_on():
+    site = Site()
+    site.ask(pem(request(names("CP2"))[0]))
+    assert (site.answers, site.asked) == (["Rejected"], [])
+    assert site.reasons == ["its CN is 'CP2': allowed is the identity of the charge point"]
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        (lambda _: httpx.Response(403), "the authority answered with status 403"),
+        (lambda _: httpx.Response(302, headers={"location": "https://x/"}), "the authority answered with status 302"),
+        (lambda _: httpx.Response(200, json={}), "the authority's answer is not understood"),
+        (lambda _: httpx.Response(200, content=b"\xff"), "the authority's answer is not understood"),
+        (
+            lambda _: httpx.Response(200, content=b" " * (MOST_ANSWER_BYTES + 1)),
+            "the authority's answer is longer than",
+        ),
+        (lambda _: httpx.Response(200, json={"certificateChain": "none"}), "the chain holds no certificate in PEM"),
+    ],
+)
+def test_a_no_is_an_event_and_the_end(says, reason, logged):
+    site = Site(says=says)
+    site.ask()
+    [told] = site.reasons
+    assert told.startswith(reason)
+    assert (site.sent, site.is_open) == ([], False)
+    assert any(str(event.get("reason", "")).startswith(reason) for event in logged.events)
+    site.work(3600)
+    assert len(site.asked) == 1
+
+
+def _timeout(_question):
+    raise httpx.ReadTimeout("slow")
+
+
+@pytest.mark.parametrize("says", [_timeout, lambda _: httpx.Response(503), lambda _: httpx.Response(429)])
+def test_one_that_is_away_is_asked_again_with_longer_pauses(says):
+    site = Site()
+    right, site.says = site.says, says
+    site.ask()
+    for seconds, asked in ((15, 1), (15, 2), (30, 2), (30, 3), (120, 4)):
+        site.work(seconds)
+        assert len(site.asked) == asked
+    site.says = right
+    site.work(240)
+    assert len(site.sent) == 1
+    site.work(7200)
+    assert len(site.asked) == 5
+
+
+def test_it_is_given_up_in_the_end():
+    site = Site(says=_timeout)
+    site.ask()
+    for _ in range(30):
+        site.work(3600)
+    assert site.reasons == ["the authority has not signed it in time"]
+    assert not site.is_open
+    assert len(site.asked) < 40
+
+
+def test_after_a_restart_it_is_asked_again():
+    site = Site(says=_timeout)
+    site.ask()
+    site.says = lambda _question: httpx.Response(200, json={"certificateChain": site.chain()})
+    site.control.lose(site.charger)
+    site.restart()
+    site.work()
+    assert len(site.asked) == 2
+    assert len(site.sent) == 1
+    site.control.lose(site.charger)
+    site.restart()
+    site.work()
+    assert len(site.asked) == 2
+
+
+def test_one_that_left_gets_it_when_it_is_back():
+    site = Site(says=_timeout)
+    site.ask()
+    site.says = lambda _question: httpx.Response(200, json={"certificateChain": site.chain()})
+    site.control.lose(site.charger)
+    site.work(30)
+    assert site.told == ["signing_requested", "certificate_signed"]
+    site.connect()
+    site.control.settle()
+    assert len(site.sent) == 1
+    assert not site.is_open
+
+
+def test_a_charge_point_that_asks_again_has_its_latest_request_answered():
+    site = Site(is_asked=False)
+    site.ask()
+    site.ask()
+    assert site.answers == ["Accepted", "Rejected"]
+    site.control.advance(30)
+    first, site.key = site.chain(), certificates.new_key("ecdsa")
+    site.ask(pem(request(key=site.key)[0]))
+    assert site.answers[-1] == "Accepted"
+    with pytest.raises(InvalidPayload, match="key is not that of the request"):
+        site.command(first)
+    site.command(site.chain())
+    assert site.told[-1] == "certificate_installed"
+
+
+# By events and commands.
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_answer_by_command(version):
+    site = Site(is_asked=False, version=version)
+    site.ask()
+    [event] = site.control.events("signing_requested")
+    assert event.csr == site.csr
+    assert site.sent == []
+    assert site.command(site.chain()) == {"status": "Accepted"}
+    assert site.told == ["signing_requested", "certificate_installed"]
+    assert not site.is_open
+
+
+def test_a_command_after_a_promise_over_https():
+    site = Site(says=lambda _question: httpx.Response(202))
+    site.ask()
+    site.work(3600)
+    assert (len(site.asked), site.is_open) == (1, True)
+    assert site.command(site.chain()) == {"status": "Accepted"}
+    site.work(86400)
+    assert site.reasons == []
+
+
+@pytest.mark.parametrize(
+    ("members", "path"),
+    [
+        ({}, "requestId"),
+        ({"requestId": 41}, "requestId"),
+        ({"requestId": 42, "certificateType": "V2GCertificate"}, "certificateType"),
+    ],
+)
+def test_a_command_has_to_answer_what_was_asked(members, path):
+    site = Site(is_asked=False, version=V21)
+    site.ask(requestId=42, certificateType=OWN)
+    with pytest.raises(InvalidPayload) as raised:
+        site.command(site.chain(), **members)
+    assert raised.value.path == path
+    assert (site.sent, site.is_open, len(site.reasons)) == ([], True, 1)
+    site.command(site.chain(), requestId=42)
+    assert len(site.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("chain", "reason"),
+    [
+        (lambda site: issued(site.root, certificates.new_key("ecdsa"), site.control.now), "key is not that"),
+        (lambda site: site.chain(common_name="CP2"), "CN is not the identity"),
+        (lambda site: site.chain(organization="Other"), "O is not 'Example Charging'"),
+        (lambda site: site.chain(use="server"), "not for a client"),
+        (lambda site: issued(new_authority(site.control.now), site.key, site.control.now), "does not lead to"),
+        (lambda site: site.chain() * 2, "not signed by the one after it"),
+        (lambda site: site.chain() * 7, "7 certificates: allowed are 6"),
+        (lambda site: issued(site.root, site.key, site.control.now - 0.5 * DAY + DAY), "valid from"),
+        (lambda site: "x" * 10_000, "no certificate in PEM"),
+    ],
+)
+def test_a_wrong_chain_is_not_sent(chain, reason):
+    site = Site(is_asked=False)
+    site.ask()
+    with pytest.raises(InvalidPayload, match=reason):
+        site.command(chain(site))
+    assert (site.sent, site.is_open) == ([], True)
+    [told] = site.reasons
+    assert reason in told
+
+
+def test_an_old_chain_is_not_sent():
+    site = Site(is_asked=False)
+    site.ask()
+    chain = site.chain()
+    site.control.shared.now.advance(91 * 86400)
+    with pytest.raises(InvalidPayload, match="was valid until"):
+        site.command(chain)
+
+
+def test_nothing_is_sent_that_was_not_asked_for():
+    site = Site(is_asked=False)
+    with pytest.raises(InvalidPayload, match="has not asked for a certificate"):
+        site.command(site.chain())
+    assert site.sent == []
+
+
+def test_one_that_the_charge_point_does_not_take_is_settled():
+    site = Site(is_asked=False)
+    site.ask()
+    site.charger.answers["CertificateSigned"] = "InternalError"
+    with pytest.raises(CallRefused):
+        site.command(site.chain())
+    assert site.is_open
+    site.charger.answers["CertificateSigned"] = {"status": "Rejected"}
+    site.command(site.chain())
+    assert site.reasons == ["the charge point does not take it"]
+    assert not site.is_open
