@@ -6,11 +6,12 @@ no sign of life. An old socket that closes late does not unregister the new one:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
 from csms.chargepoint.presence import SessionLeft
@@ -24,6 +25,7 @@ from csms.ocppj.versions import Version
 from csms.store import queries
 from csms.store.errors import StoreError
 
+_RECOVERED_AT_ONCE = 128
 _log = Logger()
 
 
@@ -220,9 +222,19 @@ class Registry:
         return DeferredList([self.discard(session, reason) for session in self]).addCallback(lambda _: None)
 
     async def recover(self, reason: str) -> int:
-        """Mark offline what the ledger takes for connected here but is not: after an unclean end, or a failed commit."""
+        """Mark offline what the ledger takes for connected here but is not: after an unclean end, or a failed commit.
+
+        Many at once, which share their commits: one after the other would keep thousands waiting outside.
+        """
+        held = deque(await self._shared.ledger.read(queries.held_by, self._shared.gateway_id))
+        recovering = [Deferred.fromCoroutine(self._recover_from(held, reason)) for _ in range(_RECOVERED_AT_ONCE)]
+        return sum(await gatherResults(recovering, consumeErrors=True))
+
+    async def _recover_from(self, held: deque[str], reason: str) -> int:
+        """Recover one after the other, until none is left or the ledger cannot be written; return how many."""
         recovered = 0
-        for client_id in await self._shared.ledger.read(queries.held_by, self._shared.gateway_id):
+        while held:
+            client_id = held.popleft()
             if client_id in self._sessions or self._is_taken(client_id) or not self._shared.ledger.available:
                 continue
             self._recovering.add(client_id)
@@ -236,7 +248,7 @@ class Registry:
                 recovered += 1
             except StoreError as error:
                 _log.warn("{client_id}: could not be marked offline: {error}", client_id=client_id, error=str(error))
-                break
+                held.clear()
             finally:
                 self._recovering.discard(client_id)
                 self._wake(client_id)

@@ -200,6 +200,25 @@ class TestRecover:
         assert decision.events[0].payload.reason == "unclean end"
         assert self.recover(door) == 0
 
+    def test_many_at_once_that_share_their_commits(self, door):
+        for number in range(300):
+            door.ledger.states[f"CP{number}"] = state_of(f"CP{number}", gateway_id=GATEWAY, connected_since=NOW)
+        results = []
+        Deferred.fromCoroutine(door.registry.recover("unclean end")).addBoth(results.append)
+        assert len(door.ledger.pending) == 128
+        door.ledger.commit_all()
+        assert results == [300]
+        assert len({decision.events[0].client_id for decision in door.ledger.committed}) == 300
+
+    def test_nothing_more_is_tried_after_a_failure(self, door):
+        for number in range(300):
+            door.ledger.states[f"CP{number}"] = state_of(f"CP{number}", gateway_id=GATEWAY, connected_since=NOW)
+        results = []
+        Deferred.fromCoroutine(door.registry.recover("unclean end")).addBoth(results.append)
+        door.ledger.commit_one(error=StoreUnavailable("disk full"))
+        door.ledger.commit_all()
+        assert results == [127]
+
     def test_who_is_connected_is_left_alone(self, door):
         door.connect()
         assert self.recover(door) == 0
