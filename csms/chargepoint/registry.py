@@ -44,6 +44,8 @@ class Visit:
     client_id: str
     credentials: Credentials = field(factory=Credentials)
     state: ChargePointState | None = None
+    is_outdated: bool = False
+    """Whether something has happened since the visit began; what was read meanwhile may be from before."""
 
 
 class Registry:
@@ -80,9 +82,10 @@ class Registry:
         visit = Visit(client_id)
         self._visits.setdefault(client_id, []).append(visit)
         try:
-            visit.credentials, visit.state = await self._shared.ledger.read(
+            visit.credentials, state = await self._shared.ledger.read(
                 queries.arrival, client_id, self._shared.unknown_chargepoints
             )
+            visit.state = None if visit.is_outdated else state
         except BaseException:
             self.look_away(visit)
             raise
@@ -190,7 +193,7 @@ class Registry:
     def _changed(self, client_id: str) -> None:
         """What was read of a charge point may be true no more."""
         for visit in self._visits.get(client_id, ()):
-            visit.state = None
+            visit.state, visit.is_outdated = None, True
 
     async def credentials(self, client_id: str) -> Credentials:
         """Return what is asked of somebody who says that he is this charge point.

@@ -277,6 +277,24 @@ class TestVisit:
         self.provision(door, group_name="north")
         assert self.admitted(door, visit).state.charge_point.group_name == "north"
 
+    def test_is_read_again_where_it_was_read_before_and_comes_after(self, door):
+        """A reader's thread read what stood before the commit, and its answer is taken after that."""
+        before = state_of(gateway_id=GATEWAY, connected_since=NOW)
+        door.ledger.states["CP1"] = before
+        Deferred.fromCoroutine(door.registry.recover("unclean end"))
+        door.ledger.reads_wait = True
+        looks = []
+        Deferred.fromCoroutine(door.registry.look("CP1")).addBoth(looks.append)
+        door.ledger.commit_all()
+        after, door.ledger.states["CP1"] = door.ledger.states["CP1"], before
+        door.ledger.read_one()
+        door.ledger.states["CP1"], door.ledger.reads_wait = after, False
+        assert looks[0].state is None
+        session = self.admitted(door, looks[0])
+        session.opened(FakeTransport(), None)
+        door.ledger.commit_all()
+        assert door.ledger.events("CP1") == ["disconnected", "connected"]
+
     def test_is_read_again_where_a_decision_is_on_its_way(self, door):
         visit = self.look(door)
         results = []
