@@ -6,11 +6,12 @@ no sign of life. An old socket that closes late does not unregister the new one:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
 from csms.chargepoint.presence import SessionLeft
@@ -24,6 +25,7 @@ from csms.ocppj.versions import Version
 from csms.store import queries
 from csms.store.errors import StoreError
 
+_RECOVERED_AT_ONCE = 128
 _log = Logger()
 
 
@@ -42,6 +44,8 @@ class Visit:
     client_id: str
     credentials: Credentials = field(factory=Credentials)
     state: ChargePointState | None = None
+    is_outdated: bool = False
+    """Whether something has happened since the visit began; what was read meanwhile may be from before."""
 
 
 class Registry:
@@ -78,9 +82,10 @@ class Registry:
         visit = Visit(client_id)
         self._visits.setdefault(client_id, []).append(visit)
         try:
-            visit.credentials, visit.state = await self._shared.ledger.read(
+            visit.credentials, state = await self._shared.ledger.read(
                 queries.arrival, client_id, self._shared.unknown_chargepoints
             )
+            visit.state = None if visit.is_outdated else state
         except BaseException:
             self.look_away(visit)
             raise
@@ -188,7 +193,7 @@ class Registry:
     def _changed(self, client_id: str) -> None:
         """What was read of a charge point may be true no more."""
         for visit in self._visits.get(client_id, ()):
-            visit.state = None
+            visit.state, visit.is_outdated = None, True
 
     async def credentials(self, client_id: str) -> Credentials:
         """Return what is asked of somebody who says that he is this charge point.
@@ -220,9 +225,19 @@ class Registry:
         return DeferredList([self.discard(session, reason) for session in self]).addCallback(lambda _: None)
 
     async def recover(self, reason: str) -> int:
-        """Mark offline what the ledger takes for connected here but is not: after an unclean end, or a failed commit."""
+        """Mark offline what the ledger takes for connected here but is not: after an unclean end, or a failed commit.
+
+        Many at once, which share their commits: one after the other would keep thousands waiting outside.
+        """
+        held = deque(await self._shared.ledger.read(queries.held_by, self._shared.gateway_id))
+        recovering = [Deferred.fromCoroutine(self._recover_from(held, reason)) for _ in range(_RECOVERED_AT_ONCE)]
+        return sum(await gatherResults(recovering, consumeErrors=True))
+
+    async def _recover_from(self, held: deque[str], reason: str) -> int:
+        """Recover one after the other, until none is left or the ledger cannot be written; return how many."""
         recovered = 0
-        for client_id in await self._shared.ledger.read(queries.held_by, self._shared.gateway_id):
+        while held:
+            client_id = held.popleft()
             if client_id in self._sessions or self._is_taken(client_id) or not self._shared.ledger.available:
                 continue
             self._recovering.add(client_id)
@@ -236,7 +251,7 @@ class Registry:
                 recovered += 1
             except StoreError as error:
                 _log.warn("{client_id}: could not be marked offline: {error}", client_id=client_id, error=str(error))
-                break
+                held.clear()
             finally:
                 self._recovering.discard(client_id)
                 self._wake(client_id)

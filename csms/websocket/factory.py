@@ -15,7 +15,7 @@ from csms.chargepoint.shared import Shared
 from csms.loops import Loops
 from csms.metrics import Counters
 from csms.websocket.door import Door
-from csms.websocket.limits import AddressCount, HandshakeGate, Limits
+from csms.websocket.limits import AddressCount, CallBudgets, HandshakeGate, Limits
 from csms.websocket.protocol import ChargePointProtocol
 from csms.websocket.refusals import Refusals
 from csms.websocket.slim import SharedParts, configured
@@ -62,6 +62,7 @@ class ChargePointFactory(WebSocketServerFactory):
         self.ledger_available: Callable[[], bool] = lambda: shared.ledger.available
         self.refusals = Refusals(registry, shared.now, self.ledger_available)
         self._shared = shared
+        self.budgets = CallBudgets(limits.calls_per_second, limits.calls_burst)
         self._addresses = AddressCount(limits.connections_per_address)
         self._open: dict[ChargePointProtocol, None] = {}
         self._loops = Loops(reactor)
@@ -97,7 +98,9 @@ class ChargePointFactory(WebSocketServerFactory):
 
     def closed(self, protocol: ChargePointProtocol) -> None:
         """A socket is gone, open or not."""
-        self._open.pop(protocol, None)
+        if protocol in self._open:
+            del self._open[protocol]
+            self.budgets.leave(protocol.client_id, protocol.bucket, self.clock.seconds())
         self._addresses.remove(protocol.counted_address)
 
     def start_sweep(self) -> None:

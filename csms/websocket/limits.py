@@ -11,6 +11,7 @@ from twisted.logger import Logger
 _log = Logger()
 MAX_HEADER_BYTES = 8 * 1024
 MAX_FRAMES_PER_MESSAGE = 64
+MAX_BUDGETS_LEFT = 20_000
 UNREGISTERED_MESSAGE_BYTES = 64 * 1024
 """Before BootNotification was accepted."""
 
@@ -96,7 +97,7 @@ class AddressCount:
 
 
 class TokenBucket:
-    """So many CALLs a second, with a burst. One for each socket."""
+    """So many CALLs a second, with a burst."""
 
     __slots__ = ("_at", "_burst", "_rate", "_tokens")
 
@@ -118,3 +119,32 @@ class TokenBucket:
         if self._at is not None:
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is as good as new, by the last refill."""
+        return self._tokens >= self._burst
+
+
+class CallBudgets:
+    """A bucket for each charge point: who comes back finds what he left, so that nobody gets more by reconnecting."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left: dict[str | None, TokenBucket] = {}
+
+    def take_up(self, client_id: str | None) -> TokenBucket:
+        """Return the bucket of a charge point whose socket is open."""
+        return self._left.pop(client_id, None) or TokenBucket(self._rate, self._burst)
+
+    def leave(self, client_id: str | None, bucket: TokenBucket, now: float) -> None:
+        """Keep the bucket of a socket that takes no more CALLs, until time has filled it."""
+        self._left.pop(client_id, None)
+        self._left[client_id] = bucket
+        while self._left:
+            oldest = next(iter(self._left))
+            self._left[oldest].refill(now)
+            if not self._left[oldest].is_full and len(self._left) <= MAX_BUDGETS_LEFT:
+                break
+            del self._left[oldest]

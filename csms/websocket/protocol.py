@@ -18,7 +18,6 @@ from csms.websocket.limits import (
     MAX_FRAMES_PER_MESSAGE,
     MAX_HEADER_BYTES,
     UNREGISTERED_MESSAGE_BYTES,
-    TokenBucket,
 )
 from csms.websocket.quiet import QuietLog
 from csms.websocket.slim import slim_down, with_defaults
@@ -90,7 +89,7 @@ class ChargePointProtocol(AdmissionProtocol):
     def onOpen(self) -> None:
         self._leave_gate()
         slim_down(self, self.factory.shared_parts)
-        self.bucket = TokenBucket(self.factory.limits.calls_per_second, self.factory.limits.calls_burst)
+        self.bucket = self.factory.budgets.take_up(self.client_id)
         if self.session is None or self._doomed:
             self.close(_CLOSE_PROTOCOL_ERROR, "no OCPP version in common")
             return
@@ -180,6 +179,8 @@ class ChargePointProtocol(AdmissionProtocol):
         if self.state == self.STATE_OPEN:
             # Not sendClose: Autobahn keeps an application from sending the codes that are meant for servers.
             self.sendCloseFrame(code, encode_truncate(reason, _MAX_REASON_BYTES))
+            # A newcomer that takes this one's place does not wait for the end of the closing handshake.
+            self.factory.budgets.leave(self.client_id, self.bucket, self.factory.clock.seconds())
 
     def is_alive(self) -> Deferred[bool]:
         if self.state != self.STATE_OPEN:

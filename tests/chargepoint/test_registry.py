@@ -200,6 +200,25 @@ class TestRecover:
         assert decision.events[0].payload.reason == "unclean end"
         assert self.recover(door) == 0
 
+    def test_many_at_once_that_share_their_commits(self, door):
+        for number in range(300):
+            door.ledger.states[f"CP{number}"] = state_of(f"CP{number}", gateway_id=GATEWAY, connected_since=NOW)
+        results = []
+        Deferred.fromCoroutine(door.registry.recover("unclean end")).addBoth(results.append)
+        assert len(door.ledger.pending) == 128
+        door.ledger.commit_all()
+        assert results == [300]
+        assert len({decision.events[0].client_id for decision in door.ledger.committed}) == 300
+
+    def test_nothing_more_is_tried_after_a_failure(self, door):
+        for number in range(300):
+            door.ledger.states[f"CP{number}"] = state_of(f"CP{number}", gateway_id=GATEWAY, connected_since=NOW)
+        results = []
+        Deferred.fromCoroutine(door.registry.recover("unclean end")).addBoth(results.append)
+        door.ledger.commit_one(error=StoreUnavailable("disk full"))
+        door.ledger.commit_all()
+        assert results == [127]
+
     def test_who_is_connected_is_left_alone(self, door):
         door.connect()
         assert self.recover(door) == 0
@@ -257,6 +276,24 @@ class TestVisit:
         visit = self.look(door)
         self.provision(door, group_name="north")
         assert self.admitted(door, visit).state.charge_point.group_name == "north"
+
+    def test_is_read_again_where_it_was_read_before_and_comes_after(self, door):
+        """A reader's thread read what stood before the commit, and its answer is taken after that."""
+        before = state_of(gateway_id=GATEWAY, connected_since=NOW)
+        door.ledger.states["CP1"] = before
+        Deferred.fromCoroutine(door.registry.recover("unclean end"))
+        door.ledger.reads_wait = True
+        looks = []
+        Deferred.fromCoroutine(door.registry.look("CP1")).addBoth(looks.append)
+        door.ledger.commit_all()
+        after, door.ledger.states["CP1"] = door.ledger.states["CP1"], before
+        door.ledger.read_one()
+        door.ledger.states["CP1"], door.ledger.reads_wait = after, False
+        assert looks[0].state is None
+        session = self.admitted(door, looks[0])
+        session.opened(FakeTransport(), None)
+        door.ledger.commit_all()
+        assert door.ledger.events("CP1") == ["disconnected", "connected"]
 
     def test_is_read_again_where_a_decision_is_on_its_way(self, door):
         visit = self.look(door)

@@ -17,7 +17,7 @@ from typing import Self
 from tests.programs import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-_START_S = 20.0
+_START_S = 120.0
 
 
 class Daemon:

@@ -45,13 +45,15 @@ ROWS: dict[str, Row] = {
         on_database.disk_fails,
         on_daemon.descriptors_exhausted,
         on_network.half_open,
+        on_network.cable_cut,
         on_network.slow_reader,
         on_network.reconnect_storm,
+        on_network.reconnect_storm_tls,
         on_time.clock_steps,
         on_time.certificate_expires,
     )
 }
-_LONGEST_S = 90
+_LONGEST_S = 600
 _CLONE_NEWNS = 0x20000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
 

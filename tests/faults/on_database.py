@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
 from benchmarks.procfs import tree
+from tests.end_to_end.charger import Charger
 from tests.end_to_end.daemon import Daemon
 from tests.faults.stage import CannotRun, Outcome, Stage, pause, wait
 from tests.postgresql import Postgresql
@@ -95,16 +100,13 @@ def database_locked(folder: Path) -> Outcome:
 
 def _not_ready(stage: Stage) -> None:
     """The daemon lives, says that it is not ready and why, and lets nobody in."""
-    wait(lambda: stage.daemon.get("/ready")[0] == 503, "503 of /ready", 15)
+    wait(lambda: stage.daemon.get("/ready")[0] == 503, "503 of /ready")
     assert stage.daemon.get("/health")[0] == 200
     assert stage.daemon.metric("csms_ledger_available") == 0
     assert _handshake_status(stage.daemon) == 503
 
 
 def _handshake_status(daemon: Daemon) -> int:
-    from websockets.exceptions import InvalidStatus
-    from websockets.sync.client import connect
-
     try:
         connect(f"{daemon.url}STRANGER", subprotocols=["ocpp1.6"]).close()
     except InvalidStatus as refused:
@@ -133,9 +135,14 @@ def disk_full(folder: Path) -> Outcome:
     with _small_disk(folder) as disk, Stage(folder, database=f"sqlite:///{disk}/csms.db") as stage:
         stage.load()
         filler = disk / "filler"
-        _fill(filler)
-        wait(lambda: stage.daemon.metric("csms_ledger_available") == 0, "that it is noticed")
-        _fill(filler)
+        with Charger(stage.daemon.url, "WITNESS") as witness:
+            _fill(filler)
+            wait(lambda: stage.daemon.metric("csms_ledger_available") == 0, "that it is noticed")
+            _fill(filler)
+            with pytest.raises(ConnectionClosed) as closed:
+                witness.status("Available")
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
         pause(6)
         _not_ready(stage)
         assert stage.daemon.process.poll() is None, "the daemon ended"
@@ -172,7 +179,7 @@ def _traced(stage: Stage, *injections: str) -> subprocess.Popen[bytes]:
     tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     status = Path(f"/proc/{stage.daemon.process.pid}/status")
     try:
-        wait(lambda: f"TracerPid:\t{tracer.pid}\n" in status.read_text() or tracer.poll() is not None, "strace", 5)
+        wait(lambda: f"TracerPid:\t{tracer.pid}\n" in status.read_text() or tracer.poll() is not None, "strace", 30)
     except AssertionError:
         tracer.kill()
     if tracer.poll() is not None:

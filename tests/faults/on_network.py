@@ -8,52 +8,91 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.procfs import rss_kb
 from tests.end_to_end.daemon import ROOT
+from tests.faults import cable
 from tests.faults.chargers import IDLE, Chargers
+from tests.faults.server_certificate import ServerCertificate
 from tests.faults.stage import CannotRun, Outcome, Stage, pause, wait
 from tests.websocket.raw_client import call, frame, request
 
 _SILENT = 12
 _MANY = 5000
 _MOST_GROWTH_KB = 64 * 1024
+_COME_PER_S = 200
+_STORM_S = 400
 _CONNECTED = "csms_connected_charge_points"
 
 
 def half_open(folder: Path) -> Outcome:
     """chargers fall silent without a FIN (SIGSTOP of their process), and wake up after 8 s"""
-    with Stage(folder, settings={"CSMS_OCPP_PING_INTERVAL": "2s", "CSMS_OCPP_PING_TIMEOUT": "2s"}) as stage:
-        stage.load()
-        command = [
-            sys.executable,
-            "-c",
-            "from csms.cli.main import main; main()",
-            "simulate",
-            "--url",
-            stage.daemon.url,
-        ]
-        command += ["--count", str(_SILENT), "--prefix", "SILENT", "--sessions", "3", "--duration", "240", "--json"]
-        log = folder / "silent.log"
-        with log.open("wb") as output:
-            silent = subprocess.Popen(
-                command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=output, stderr=output
-            )
-        try:
-            everybody = stage.count + _SILENT
-            wait(lambda: stage.daemon.metric(_CONNECTED) == everybody, "the silent ones connected")
-            os.kill(silent.pid, signal.SIGSTOP)
-            noticed_s = wait(lambda: stage.daemon.metric(_CONNECTED) == stage.count, "that they are missed", 20)
-            pause(8 - min(8, noticed_s))
-            os.kill(silent.pid, signal.SIGCONT)
-            well_s = wait(lambda: stage.daemon.metric(_CONNECTED) == everybody, "them back") + stage.until_well()
-            stage.undisturbed()
-            assert silent.wait(60) == 0, f"the silent ones lost something: {log.read_text()[-300:]}"
-        finally:
-            silent.kill()
-            silent.wait(10)
-        return stage.outcome(well_s, f"missed after {noticed_s:.1f} s")
+    stage = _pinging(folder)
+    with stage, _simulator(folder, stage.daemon.url) as silent:
+        return _missed(
+            stage,
+            silent,
+            folder,
+            lambda: silent.send_signal(signal.SIGSTOP),
+            lambda: silent.send_signal(signal.SIGCONT),
+        )
+
+
+def cable_cut(folder: Path) -> Outcome:
+    """the network of chargers is gone, not even their kernel acknowledges (a veth that is down), and back after 8 s"""
+    stage = _pinging(folder)
+    stage.daemon.environment["CSMS_OCPP_LISTEN"] = f"tcp:{stage.daemon.port}"
+    url = f"ws://{cable.HERE}:{stage.daemon.port}/ocpp/"
+    with stage, _simulator(folder, url, *cable.ENTER) as silent, cable.Cable(silent) as line:
+        return _missed(stage, silent, folder, line.cut, line.mend)
+
+
+def _pinging(folder: Path) -> Stage:
+    return Stage(folder, settings={"CSMS_OCPP_PING_INTERVAL": "2s", "CSMS_OCPP_PING_TIMEOUT": "2s"})
+
+
+@contextmanager
+def _simulator(folder: Path, url: str, *before: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Chargers in a process of their own that runs until all have had their sessions."""
+    command = [*before, sys.executable, "-c", "from csms.cli.main import main; main()", "simulate", "--url", url]
+    command += ["--count", str(_SILENT), "--prefix", "SILENT", "--sessions", "3", "--duration", "240", "--json"]
+    with (folder / "silent.log").open("wb") as output:
+        simulator = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        yield simulator
+    finally:
+        simulator.kill()
+        simulator.communicate(timeout=10)
+
+
+def _missed(
+    stage: Stage,
+    silent: subprocess.Popen[bytes],
+    folder: Path,
+    silence: Callable[[], object],
+    wake: Callable[[], object],
+) -> Outcome:
+    """Silence the simulator: it is missed by its pings, others notice nothing, and it loses nothing."""
+    stage.load()
+    everybody = stage.count + _SILENT
+    wait(lambda: stage.daemon.metric(_CONNECTED) == everybody, "the silent ones connected")
+    silence()
+    noticed_s = wait(lambda: stage.daemon.metric(_CONNECTED) == stage.count, "that they are missed")
+    pause(8 - min(8, noticed_s))
+    wake()
+    well_s = wait(lambda: stage.daemon.metric(_CONNECTED) == everybody, "them back") + stage.until_well()
+    stage.undisturbed()
+    log = folder / "silent.log"
+    assert silent.wait(180) == 0, f"the silent ones lost something: {log.read_text()[-300:]}"
+    return stage.outcome(well_s, f"missed after {noticed_s:.1f} s")
 
 
 def slow_reader(folder: Path) -> Outcome:
@@ -78,7 +117,7 @@ def slow_reader(folder: Path) -> Outcome:
                     return True
                 return stage.daemon.metric(_CONNECTED) == stage.count
 
-            cut_s = wait(is_cut, "the slow reader cut", 40)
+            cut_s = wait(is_cut, "the slow reader cut")
         growth_kb = rss_kb(stage.daemon.process.pid) - before_kb
         assert growth_kb < _MOST_GROWTH_KB, f"the daemon grew by {growth_kb} KB"
         well_s = stage.until_well()
@@ -88,22 +127,40 @@ def slow_reader(folder: Path) -> Outcome:
 
 def reconnect_storm(folder: Path) -> Outcome:
     """kill -9 of the daemon; all chargers come back at once"""
+    return _storm(Stage(folder))
+
+
+def reconnect_storm_tls(folder: Path) -> Outcome:
+    """the same by TLS: nobody has a session to resume, for its keys went with the daemon"""
+    certificate = ServerCertificate(folder)
+    return _storm(Stage(folder, settings=certificate.settings), certificate.url, tls=certificate.options())
+
+
+def _storm(stage: Stage, url: str | None = None, **options: Any) -> Outcome:
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     many = min(_MANY, most - 500)
     if many < 1000:
         raise CannotRun(f"only {most} file descriptors are allowed, 1,500 is the least")
-    with Stage(folder) as stage:
-        stage.load()
-        crowd = Chargers(stage.daemon.url, many, IDLE, stage.seed, prefix="CROWD", ramp_s=many / 500)
+    with stage:
+        stage.load(url=url, **options)
+        crowd = Chargers(
+            url or stage.daemon.url, many, IDLE, stage.seed, prefix="CROWD", ramp_s=many / _COME_PER_S, **options
+        )
         crowd.start()
         try:
-            wait(lambda: crowd.all_online, f"{many} online", 60)
+            came_s = wait(lambda: crowd.all_online, f"{many} online", _STORM_S, crowd.statistics)
             stage.daemon.kill()
             crowd.mark()
             stage.chargers.mark()
+            began = time.monotonic()
             stage.daemon.start()
-            well_s = wait(lambda: crowd.all_online, f"{many} back", 60) + stage.until_well()
+            ready_s = time.monotonic() - began
+            wait(lambda: crowd.all_online, f"{many} back", _STORM_S, crowd.statistics)
+            stage.until_well()
+            well_s = time.monotonic() - began
             seen = ", ".join(f"{count} {name}" for name, count in crowd.seen().items() if count)
         finally:
             crowd.stop()
-        return stage.outcome(well_s, f"the {many}: {seen}")
+        return stage.outcome(
+            well_s, f"the {many}: {seen}; first come in {came_s:.0f} s; ready {ready_s:.0f} s after the start"
+        )

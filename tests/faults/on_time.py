@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import mmap
 import shutil
 import signal
@@ -11,20 +10,15 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
-from csms.simulator.client import tls_options
-from tests.certificates import Issued, issue
 from tests.end_to_end.charger import Charger
 from tests.faults.chargers import in_reactor
+from tests.faults.server_certificate import ServerCertificate
 from tests.faults.stage import CannotRun, Outcome, Stage, pause, wait
-from tests.programs import free_port
 
 _SHIM = Path(__file__).with_name("clockstep.c")
 _STEPS_S = (-3600, 2 * 3600)
 _ABOUT_S = 60
-_VALID_S = 12
+_VALID_S = 25
 
 
 def clock_steps(folder: Path) -> Outcome:
@@ -62,20 +56,10 @@ def clock_steps(folder: Path) -> Outcome:
 
 def certificate_expires(folder: Path) -> Outcome:
     """the server's certificate runs out under running sessions; a new one comes by SIGHUP"""
-    authority = issue("csms CA")
-    certificate, key, roots = folder / "server.pem", folder / "server.key", folder / "ca.pem"
-    roots.write_text(authority.pem)
     expiry = datetime.now(UTC) + timedelta(seconds=_VALID_S)
-    _write(_server_certificate(authority, expiry), certificate, key)
-    port = free_port()
-    settings = {
-        "CSMS_TLS_LISTEN": f"tcp:{port}:interface=127.0.0.1",
-        "CSMS_TLS_CERTIFICATE": str(certificate),
-        "CSMS_TLS_KEY": str(key),
-    }
-    url = f"wss://127.0.0.1:{port}/ocpp/"
-    with Stage(folder, settings=settings) as stage:
-        stage.load(url=url, tls=tls_options(url, roots))
+    certificate = ServerCertificate(folder, expiry)
+    with Stage(folder, settings=certificate.settings) as stage:
+        stage.load(url=certificate.url, tls=certificate.options())
         assert datetime.now(UTC) < expiry, "it took too long until the chargers were there"
         pause((expiry - datetime.now(UTC)).total_seconds() + 2)
         stage.undisturbed()
@@ -88,20 +72,6 @@ def certificate_expires(folder: Path) -> Outcome:
             in_reactor(point.restore_uplink)
         wait(lambda: all(point.problem for point in unlucky), "the old certificate refused")
         assert all(point.online for point in points[len(unlucky) :]), "running connections did not stay"
-        _write(_server_certificate(authority, expiry + timedelta(days=1)), certificate, key)
+        certificate.renew(expiry + timedelta(days=1))
         stage.daemon.process.send_signal(signal.SIGHUP)
         return stage.outcome(stage.until_well(), f"{len(unlucky)} of {len(points)} had to come back")
-
-
-def _server_certificate(authority: Issued, ends: datetime) -> Issued:
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    return issue("127.0.0.1", authority, ca=False, ends=ends, extension=names)
-
-
-def _write(issued: Issued, certificate: Path, key: Path) -> None:
-    certificate.write_text(issued.pem)
-    key.write_bytes(
-        issued.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )

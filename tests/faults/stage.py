@@ -20,8 +20,8 @@ from tests.mosquitto import Mosquitto
 
 _POLL_S = 0.02
 _PUBLISHED = "csms_business_events_published_total"
-_WELL_S = 40.0
-_DELIVERED_S = 45.0
+_WELL_S = 180.0
+_DELIVERED_S = 180.0
 
 
 class CannotRun(Exception):
@@ -95,7 +95,9 @@ class Stage:
         try:
             self._stack.enter_context(self.broker)
             self.subscriber = self._stack.enter_context(Subscriber(self.broker.port, "csms/#"))
-            self._stack.enter_context(self.daemon)
+            # Its end first: a row that takes too long may be interrupted while the daemon starts.
+            self._stack.push(self.daemon.__exit__)
+            self.daemon.start()
         except BaseException:
             self._stack.close()
             raise

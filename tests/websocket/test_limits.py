@@ -5,7 +5,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from csms.websocket.limits import AddressCount, TokenBucket
+from csms.websocket.limits import MAX_BUDGETS_LEFT, AddressCount, CallBudgets, TokenBucket
 from tests.fakes import state_of
 from tests.websocket.raw_client import call, frame, request
 from tests.websocket.server import run
@@ -135,6 +135,58 @@ class TestTokenBucket:
         bucket = TokenBucket(10, 3)
         bucket.take(0)
         assert [bucket.take(1000) for _ in range(4)] == [0, 0, 0, pytest.approx(0.1)]
+
+
+class TestCallBudgets:
+    def used(self, budgets, client_id, count=1):
+        bucket = budgets.take_up(client_id)
+        for _ in range(count):
+            bucket.take(0)
+        return bucket
+
+    def test_who_comes_back_finds_what_he_left(self):
+        budgets = CallBudgets(10, 3)
+        bucket = self.used(budgets, "CP1", 3)
+        budgets.leave("CP1", bucket, 0)
+        assert budgets.take_up("CP2") is not bucket
+        assert budgets.take_up("CP1").take(0.05) == pytest.approx(0.05)
+
+    def test_it_is_forgotten_when_it_is_full_again(self):
+        budgets = CallBudgets(10, 3)
+        budgets.leave("CP1", self.used(budgets, "CP1"), 0)
+        budgets.leave("CP2", self.used(budgets, "CP2"), 0)
+        assert list(budgets._left) == ["CP1", "CP2"]
+        budgets.leave("CP3", budgets.take_up("CP3"), 1)
+        assert not budgets._left
+
+    def test_there_is_a_bound(self):
+        budgets = CallBudgets(10, 3)
+        for number in range(MAX_BUDGETS_LEFT + 5):
+            budgets.leave(f"CP{number}", self.used(budgets, f"CP{number}"), 0)
+        assert len(budgets._left) == MAX_BUDGETS_LEFT
+        assert "CP0" not in budgets._left
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_nobody_gets_more_calls_by_reconnecting(serve, leaves):
+    """Neither who hangs up and comes again, nor who takes the place of its own silent socket."""
+    server = await serve(calls_per_second=0.01, calls_burst=5, takeover_timeout_s=0.05)
+    client = await server.charge_point()
+    for number in range(5):
+        await client.ask(str(number))
+    assert not server.socket_of("CP1").held
+    bucket = server.socket_of("CP1").bucket
+    if leaves:
+        client.hang_up()
+        await server.until(lambda: server.registry.get("CP1") is None)
+    else:
+        client.stop_reading()
+    client = await server.charge_point()
+    assert server.socket_of("CP1").bucket is bucket
+    assert (await client.ask("more"))[0] == 3
+    assert "rate" in server.socket_of("CP1")._holds
+    server.socket_of("CP1").unhold("rate")
 
 
 @pytest.mark.parametrize("coalesced", [False, True])
