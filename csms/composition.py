@@ -161,7 +161,6 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ),
         path=settings.ocpp.path,
     )
-    sockets.is_certified = ClientCertificates(utc_now, settings.pki.organization).certified
     tls = None
     if settings.tls.certificate:
         tls = ChargePointTls(
@@ -171,6 +170,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             _absolute(settings.tls.crl),
             demands_certificates=settings.security.profile >= CERTIFICATE,
         )
+    sockets.is_certified = ClientCertificates(
+        utc_now, settings.pki.organization, lambda: tls.lists_end if tls is not None else {}
+    ).certified
     token = settings.http.token.get_secret_value() if settings.http.token is not None else None
     health = Health(
         counters,
