@@ -160,6 +160,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             on_renewed=operations.new_passwords.came_with,
         ),
         path=settings.ocpp.path,
+        compresses=settings.ocpp.compression,
     )
     tls = None
     if settings.tls.certificate:
