@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 from autobahn.exception import PayloadExceededError
 from autobahn.websocket.compress_deflate import PerMessageDeflate, PerMessageDeflateOffer, PerMessageDeflateOfferAccept
@@ -23,6 +24,8 @@ _TRAILER_BYTES = 4
 
 class Deflate(PerMessageDeflate):
     """What two sides have agreed upon, without anything of the last message."""
+
+    _decompressor: Any
 
     def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
         """Inflate a piece of a message; at the limit, what the window still holds would get lost without a word.

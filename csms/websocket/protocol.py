@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from autobahn.util import encode_truncate
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, succeed
@@ -47,6 +49,7 @@ class ChargePointProtocol(AdmissionProtocol):
     _asking: Deferred[bool] | None = None
     _frames = 0
     _close_reason: str | None = None
+    _perMessageCompress: Any
 
     # The socket before it is a WebSocket.
 
