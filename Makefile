@@ -11,7 +11,7 @@ INSTALL := $(RUN)/python -m pip --disable-pip-version-check install -c constrain
 # Programs of the system are where only root looks for them.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help demo run test audit bench faults fuzz clean moved mosquitto postgresql node
+.PHONY: help demo run test audit bench faults fuzz conformance clean moved mosquitto postgresql node
 
 help: ## what there is
 	@sed -n -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +48,9 @@ faults: mosquitto postgresql $(VENV)/.test ## the fault matrix on real processes
 
 fuzz: $(VENV)/.test $(VENV)/.fuzz ## look for what breaks codec, handshake and session, MINUTES=5; one: TARGET=codec
 	@$(RUN)/python -m tests.fuzz --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(TARGET)
+
+conformance: $(VENV)/.test ## the Autobahn test suite where it is (WSTEST=program, wstest or Docker); some of it: CASES='6.* 13.*'
+	@set -f; $(RUN)/python -m tests.conformance $(CASES)
 
 clean: ## remove what make has made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -174,8 +174,8 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             on_renewed=operations.new_passwords.came_with,
         ),
         path=settings.ocpp.path,
+        compresses=settings.ocpp.compression,
     )
-    sockets.is_certified = ClientCertificates(utc_now, settings.pki.organization).certified
     tls = None
     if settings.tls.certificate:
         tls = ChargePointTls(
@@ -185,6 +185,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             _absolute(settings.tls.crl),
             demands_certificates=settings.security.profile >= CERTIFICATE,
         )
+    sockets.is_certified = ClientCertificates(
+        utc_now, settings.pki.organization, lambda: tls.lists_end if tls is not None else {}
+    ).certified
     token = settings.http.token.get_secret_value() if settings.http.token is not None else None
     health = Health(
         counters,

@@ -70,6 +70,7 @@ class Ocpp(Section):
     ping_interval: Seconds = 30
     ping_timeout: Seconds = 20
     ask_transaction_status: bool = False
+    compression: bool = True
 
 
 class Tls(Section):

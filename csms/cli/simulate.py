@@ -73,6 +73,16 @@ _MOST_ROWS = 25
 @click.option(
     "--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="PEM file to check a wss server with."
 )
+@click.option(
+    "--certificate",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file with the client certificate of the charge point (security profile 3).",
+)
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file with the key of --certificate.",
+)
 @click.option("--seed", type=int, help="Makes every choice the same in each run.")
 @click.option(
     "--ramp",
@@ -149,7 +159,7 @@ def _fleet(reactor: IReactorTime, options: dict[str, Any], display: _Display) ->
         versions=spoken,
         phases=phases,
         password=options["password"],
-        tls=tls_options(options["url"], options["ca"]),
+        tls=tls_options(options["url"], options["ca"], options["certificate"], options["key"]),
         seed=options["seed"],
         ramp_s=options["ramp"],
         on_session=display.session,

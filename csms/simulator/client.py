@@ -12,11 +12,20 @@ from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientPr
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_PEM, X509
+from OpenSSL.crypto import Error as CryptoError
 from service_identity import VerificationError
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IReactorTime
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.internet.ssl import (
+    Certificate,
+    KeyPair,
+    PrivateCertificate,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
 from twisted.python.failure import Failure
 
 from csms.simulator.rpc import Rpc
@@ -76,15 +85,20 @@ def client_id_of(url: str) -> str | None:
     return unquote(parts.path.rsplit("/", 1)[-1]) or None
 
 
-def tls_options(url: str, ca: Path | None) -> IOpenSSLClientConnectionCreator | None:
+def tls_options(
+    url: str, ca: Path | None, certificate: Path | None = None, key: Path | None = None
+) -> IOpenSSLClientConnectionCreator | None:
     """Return what makes TLS connections for a wss URL, None for ws.
 
     The server's certificate is checked against the PEM file ``ca`` (or the system's trust store), and its names
-    against the host of the URL, by service-identity.
+    against the host of the URL, by service-identity. ``certificate`` and ``key`` are PEM files too: what the charge point
+    shows (security profile 3), with the certificates that lead to its authority behind its own.
 
-    :raises ValueError: ``ca`` holds no certificate.
-    :raises OSError: ``ca`` cannot be read.
+    :raises ValueError: ``ca`` or ``certificate`` holds no certificate, ``key`` no key or that of another; one goes without the other.
+    :raises OSError: a file cannot be read.
     """
+    if (certificate is None) != (key is None):
+        raise ValueError("a client certificate needs its key, and the key its certificate")
     parts = urlsplit(url)
     if parts.scheme != "wss":
         return None
@@ -93,7 +107,20 @@ def tls_options(url: str, ca: Path | None) -> IOpenSSLClientConnectionCreator | 
         loaded = x509.load_pem_x509_certificates(ca.read_bytes())
         certificates = [Certificate.loadPEM(item.public_bytes(Encoding.PEM)) for item in loaded]
         trust = trustRootFromCertificates(certificates)
-    return optionsForClientTLS(parts.hostname or "", trustRoot=trust)
+    if certificate is None or key is None:
+        return optionsForClientTLS(parts.hostname or "", trustRoot=trust)
+    own, *chain = (X509.from_cryptography(item) for item in x509.load_pem_x509_certificates(certificate.read_bytes()))
+    try:
+        loaded_key = KeyPair.load(key.read_bytes(), FILETYPE_PEM)
+        shown = PrivateCertificate.fromCertificateAndKeyPair(Certificate(own), loaded_key)
+    except (ValueError, TypeError, SSL.Error, CryptoError):
+        raise ValueError(f"{key} is not the key of {certificate}, in PEM without a passphrase") from None
+    return optionsForClientTLS(
+        parts.hostname or "",
+        trustRoot=trust,
+        clientCertificate=shown,
+        extraCertificateOptions={"extraCertChain": chain},
+    )
 
 
 def connect(reactor: IReactorTime, target: Target, rpc: Rpc, handshake_timeout_s: float) -> Deferred[None]:

@@ -7,8 +7,8 @@ operator has told his name, the operator's (OCPP 2.0.1 A00.FR.509, FR.511).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from csms import certificates
 
 _LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def use_revocations(context: SSL.Context, path: str) -> None:
+def use_revocations(context: SSL.Context, path: str) -> dict[x509.Name, datetime]:
     """Have a context refuse certificates that were revoked, and all whose authority has no list in the file that is valid.
+
+    Returns when the list of each authority runs out.
 
     :raises ValueError: the file holds no revocation list.
     """
@@ -35,6 +38,11 @@ def use_revocations(context: SSL.Context, path: str) -> None:
     for revocations in found:
         store.add_crl(revocations)
     store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
+    ends: dict[x509.Name, datetime] = {}
+    for revocations in found:
+        end = revocations.next_update_utc or _NEVER
+        ends[revocations.issuer] = max(end, ends.get(revocations.issuer, end))
+    return ends
 
 
 @frozen
@@ -43,6 +51,8 @@ class ClientCertificates:
 
     _now: Callable[[], datetime]
     _organization: str | None = None
+    _lists_end: Callable[[], Mapping[x509.Name, datetime]] = dict
+    """When the revocation list of an authority runs out, for those that have to have one."""
 
     def certified(self, transport: Any, client_id: str) -> bool | None:
         """Tell whether the certificate of a transport names a charge point, None where it has shown none."""
@@ -52,12 +62,14 @@ class ClientCertificates:
         return self.names(shown.to_cryptography(), client_id)
 
     def names(self, certificate: x509.Certificate, client_id: str) -> bool:
-        """Tell whether a certificate names a charge point, and is valid: of a session that is resumed TLS does not look."""
+        """Tell whether a certificate names a charge point, and is valid now: where a session is resumed TLS does not look again."""
         try:
             common_names = certificates.names_in(certificate, NameOID.COMMON_NAME)
             organizations = certificates.names_in(certificate, NameOID.ORGANIZATION_NAME)
         except ValueError:
             return False
         is_ours = self._organization is None or organizations == [self._organization]
-        is_valid = certificate.not_valid_before_utc <= self._now() < certificate.not_valid_after_utc
+        now = self._now()
+        is_valid = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
+        is_valid = is_valid and now < self._lists_end().get(certificate.issuer, _NEVER)
         return common_names == [client_id] and is_ours and is_valid

@@ -14,6 +14,7 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.loops import Loops
 from csms.metrics import Counters
+from csms.websocket.compression import accept
 from csms.websocket.door import Door
 from csms.websocket.limits import AddressCount, CallBudgets, HandshakeGate, Limits
 from csms.websocket.protocol import ChargePointProtocol
@@ -48,6 +49,7 @@ class ChargePointFactory(WebSocketServerFactory):
         door: Door,
         *,
         path: str,
+        compresses: bool = True,
     ) -> None:
         super().__init__(reactor=reactor, server="csms")
         self.clock = reactor
@@ -77,6 +79,7 @@ class ChargePointFactory(WebSocketServerFactory):
             utf8validateIncoming=False,
             autoPingInterval=0,
             tcpNoDelay=True,
+            perMessageCompressionAccept=accept if compresses else None,
         )
         self.shared_parts = SharedParts()
         self.protocol = configured(self.protocol, self)

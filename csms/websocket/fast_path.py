@@ -9,6 +9,7 @@ from __future__ import annotations
 from websockets.speedups import apply_mask
 
 _TEXT_FINAL = 0x81
+_COMPRESSED_TEXT_FINAL = 0xC1
 _MASKED = 0x80
 _SHORT = 126
 _MEDIUM = 127
@@ -49,3 +50,8 @@ def text_frame(payload: bytes) -> bytes:
     if length < 0x10000:
         return bytes((_TEXT_FINAL, _SHORT, length >> 8, length & 0xFF)) + payload
     return bytes((_TEXT_FINAL, _MEDIUM)) + length.to_bytes(8) + payload
+
+
+def compressed_frame(payload: bytes) -> bytes:
+    """Return a server's text frame of a message that is compressed: with the bit RSV1 (RFC 7692 §6)."""
+    return bytes((_COMPRESSED_TEXT_FINAL,)) + text_frame(payload)[1:]

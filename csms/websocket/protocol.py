@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from autobahn.util import encode_truncate
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, succeed
@@ -11,9 +13,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from csms.websocket import compression
 from csms.websocket.admission import AdmissionProtocol
 from csms.websocket.direct import shorten, write_through
-from csms.websocket.fast_path import text_frame, whole_text
+from csms.websocket.fast_path import compressed_frame, text_frame, whole_text
 from csms.websocket.limits import (
     MAX_FRAMES_PER_MESSAGE,
     MAX_HEADER_BYTES,
@@ -45,6 +48,7 @@ class ChargePointProtocol(AdmissionProtocol):
     _asking: Deferred[bool] | None = None
     _frames = 0
     _close_reason: str | None = None
+    _perMessageCompress: Any
 
     # The socket before it is a WebSocket.
 
@@ -88,6 +92,8 @@ class ChargePointProtocol(AdmissionProtocol):
 
     def onOpen(self) -> None:
         self._leave_gate()
+        self._perMessageCompress = compression.agreed(self._perMessageCompress)
+        self.websocket_extensions_in_use = ()
         slim_down(self, self.factory.shared_parts)
         self.bucket = self.factory.budgets.take_up(self.client_id)
         if self.session is None or self._doomed:
@@ -169,10 +175,15 @@ class ChargePointProtocol(AdmissionProtocol):
 
     def send_text(self, text: bytes) -> None:
         if self.state == self.STATE_OPEN:
-            if self._is_direct:
-                write_through(self.transport, text_frame(text))
+            deflate = self._perMessageCompress
+            if deflate is not None and len(text) >= compression.COMPRESSED_FROM:
+                frame = compressed_frame(deflate.compressed(text))
             else:
-                self.transport.write(text_frame(text))
+                frame = text_frame(text)
+            if self._is_direct:
+                write_through(self.transport, frame)
+            else:
+                self.transport.write(frame)
 
     def close(self, code: int, reason: str) -> None:
         self._close_reason = self._close_reason or reason

@@ -1,41 +1,68 @@
 """Direct TLS for charge points: contexts of pyOpenSSL, replaced on SIGHUP; running connections keep theirs.
 
 TLS 1.2 and 1.3; for 1.2 the suites that the OCPP security profiles demand, and their forward-secret kin. ECDSA and RSA
-certificates may be configured at once.
+certificates may be configured at once, and those of several server names: a client is shown the ones for the name that it asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from csms import certificates
 from csms.websocket.client_certificates import use_revocations
 
 CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:AES128-GCM-SHA256:AES256-GCM-SHA384"
 )
+TLS13_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
 
 _SESSIONS = b"csms"
+_RESUMABLE_S = 3600
+"""How long after its handshake a session may be resumed."""
 
 
 class CertificateError(Exception):
     """A certificate or key cannot be used; the message is one line that names the setting and the file."""
 
 
+@frozen
+class _Pair:
+    """A certificate with its key: the files, the kind of key, and the server names, in lower case."""
+
+    certificate: str
+    key: str
+    kind: type
+    names: frozenset[str]
+
+    def use(self, context: SSL.Context) -> None:
+        """Have a context show it."""
+        _use("tls.certificate", self.certificate, context.use_certificate_chain_file)
+        _use("tls.key", self.key, lambda path: context.use_privatekey(_private_key(path)))
+        _use("tls.key", self.key, lambda _path: context.check_privatekey())
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 @define(eq=False)
 class ChargePointTls:
-    """Creates the TLS side of each new connection from the certificates that were loaded last."""
+    """Creates the TLS side of each new connection from the certificates that were loaded last.
+
+    A session can be resumed until then: the keys of its ticket belong to the context, so that whoever comes after a reload
+    is held against the new authorities and revocation lists.
+    """
 
     certificates: Sequence[str]
     keys: Sequence[str]
@@ -43,6 +70,8 @@ class ChargePointTls:
     crl: str | None = None
     demands_certificates: bool = False
     """Whether nobody comes in who shows no client certificate; else one is only asked for."""
+    lists_end: Mapping[x509.Name, datetime] = field(init=False, factory=dict)
+    """When the revocation list of an authority runs out."""
     _context: SSL.Context | None = field(init=False, default=None)
 
     def load(self) -> None:
@@ -50,23 +79,43 @@ class ChargePointTls:
 
         :raises CertificateError: they cannot be used; what was loaded before stays in use.
         """
+        pairs = [_pair(*files) for files in zip(self.certificates, self.keys, strict=True)]
+        for pair in pairs:
+            pair.use(SSL.Context(SSL.TLS_SERVER_METHOD))
+        made: dict[tuple[_Pair, ...], SSL.Context] = {}
+        lists_end: dict[x509.Name, datetime] = {}
+
+        def context_of(chosen: Sequence[_Pair]) -> SSL.Context:
+            # Of two for the same name with the same kind of key the first one is shown.
+            shown = tuple({pair.kind: pair for pair in reversed(chosen)}.values())
+            if shown not in made:
+                made[shown] = self._make(shown, lists_end)
+            return made[shown]
+
+        context = context_of(pairs)
+        names = frozenset[str]().union(*(pair.names for pair in pairs))
+        by_name = {name: context_of([pair for pair in pairs if name in pair.names]) for name in names}
+        context.set_tlsext_servername_callback(lambda connection: _choose(connection, by_name))
+        self._context, self.lists_end = context, lists_end
+
+    def _make(self, pairs: Sequence[_Pair], lists_end: dict[x509.Name, datetime]) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_RENEGOTIATION)
         context.set_cipher_list(CIPHERS.encode())
-        for certificate, key in zip(self.certificates, self.keys, strict=True):
-            _use("tls.certificate", certificate, context.use_certificate_chain_file)
-            _use("tls.key", key, lambda path: context.use_privatekey(_private_key(path)))
-            _use("tls.key", key, lambda _path: context.check_privatekey())
+        context.set_tls13_ciphersuites(TLS13_SUITES.encode())
+        context.set_timeout(_RESUMABLE_S)
+        # Without it OpenSSL refuses whoever resumes a session with a client certificate.
+        context.set_session_id(_SESSIONS)
+        for pair in pairs:
+            pair.use(context)
         if self.client_ca is not None:
             _use("tls.client_ca", self.client_ca, context.load_verify_locations)
             if self.crl is not None:
-                _use("tls.crl", self.crl, lambda path: use_revocations(context, path))
+                _use("tls.crl", self.crl, lambda path: lists_end.update(use_revocations(context, path)))
             demanded = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if self.demands_certificates else 0
             context.set_verify(SSL.VERIFY_PEER | demanded, lambda *verdict: bool(verdict[-1]))
-            # Without it OpenSSL refuses whoever resumes a session with a client certificate.
-            context.set_session_id(_SESSIONS)
-        self._context = context
+        return context
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Return the TLS connection for a socket that was just accepted."""
@@ -74,6 +123,34 @@ class ChargePointTls:
         if self._context is None:
             raise CertificateError("no certificate was loaded")
         return SSL.Connection(self._context, None)
+
+
+def _choose(connection: SSL.Connection, by_name: Mapping[str, SSL.Context]) -> None:
+    """Show the certificates for the server name that a client asks for; for one that no certificate has, the default ones."""
+    name = (connection.get_servername() or b"").decode("ascii", "replace").lower()
+    chosen = by_name.get(name) or by_name.get(f"*.{name.partition('.')[2]}")
+    if chosen is not None:
+        connection.set_context(chosen)
+
+
+def _pair(certificate: str, key: str) -> _Pair:
+    found: list[x509.Certificate] = []
+    _use("tls.certificate", certificate, lambda path: found.append(_certificate(path)))
+    try:
+        alternatives = found[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = alternatives.get_values_for_type(x509.DNSName)
+    except (x509.ExtensionNotFound, ValueError):
+        names = []
+    if not names:
+        names = certificates.names_in(found[0], NameOID.COMMON_NAME)
+    return _Pair(certificate, key, type(found[0].public_key()), frozenset(name.lower() for name in names))
+
+
+def _certificate(path: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificates(Path(path).read_bytes())[0]
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("no certificate in PEM") from None
 
 
 def _private_key(path: str) -> Any:

@@ -98,6 +98,8 @@ async def test_a_server_that_is_not_there_is_one_line():
         (("--url", "ws://h/", "--version", "1.5"), "'1.5' is no version: allowed are 1.6, 2.0.1, 2.1"),
         (("--url", "ws://h/", "--reason", "StoppedByEV"), "reason StoppedByEV is none of OCPP 1.6"),
         (("--url", "wss://h/", "--ca", __file__), "Unable to load PEM"),
+        (("--url", "wss://h/", "--certificate", __file__), "a client certificate needs its key"),
+        (("--url", "wss://h/", "--certificate", __file__, "--key", __file__), "Unable to load PEM"),
     ],
 )
 def test_a_wrong_option_is_one_line(arguments, words):

@@ -18,18 +18,21 @@ def ec_key():
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def write(folder, name, key, *, password=None):
-    """Write ``name.crt`` and ``name.key``; return their paths."""
+def write(folder, name, key, *, password=None, hosts=()):
+    """Write ``name.crt`` and ``name.key``; return their paths. ``hosts`` are its server names, without any it is its own."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    certificate = x509.CertificateBuilder(
+    builder = x509.CertificateBuilder(
         issuer_name=subject,
         subject_name=subject,
         public_key=key.public_key(),
         serial_number=x509.random_serial_number(),
         not_valid_before=now - timedelta(days=1),
         not_valid_after=now + timedelta(days=1),
-    ).sign(key, hashes.SHA256())
+    )
+    if hosts:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), False)
+    certificate = builder.sign(key, hashes.SHA256())
     encryption = (
         serialization.BestAvailableEncryption(password) if password is not None else serialization.NoEncryption()
     )

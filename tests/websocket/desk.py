@@ -48,23 +48,29 @@ class Wire(StringTransport):
 class Desk:
     """See the module."""
 
-    def __init__(self, protocol=None, **limits):
+    def __init__(self, protocol=None, *, compresses=True, **limits):
         self.clock = Clock()
         txaio.config.loop = self.clock
         self.ledger = FakeLedger()
         self.shared = shared_of(self.ledger, self.clock)
         self.registry = Registry(self.shared)
         self.factory = ChargePointFactory(
-            self.clock, self.shared, self.registry, Limits(**limits), door_of(self.clock), path="/ocpp/"
+            self.clock,
+            self.shared,
+            self.registry,
+            Limits(**limits),
+            door_of(self.clock),
+            path="/ocpp/",
+            compresses=compresses,
         )
         if protocol is not None:
             self.factory.protocol = protocol
 
-    def connect(self, client_id="CP1"):
+    def connect(self, client_id="CP1", *headers):
         """Return the protocol of a charge point whose socket is open."""
         protocol = self.factory.buildProtocol(PEER)
         protocol.makeConnection(Wire())
-        protocol.dataReceived(request(f"/ocpp/{client_id}"))
+        protocol.dataReceived(request(f"/ocpp/{client_id}", "ocpp1.6", *headers))
         self.ledger.commit_all()
         assert protocol.state == protocol.STATE_OPEN
         return protocol
