@@ -52,6 +52,8 @@ def level(text: str) -> str:
 
 @lru_cache(maxsize=16384)
 def _level(text: str) -> str:
+    if text.isascii() and text and _RESERVED.search(text) is None:
+        return text
     escaped = _RESERVED.sub(lambda found: "".join(f"%{byte:02X}" for byte in _utf8(found.group())), text)
     return escaped.encode("utf-8")[:_MAX_LEVEL_BYTES].decode("utf-8", "ignore") or "%00"
 

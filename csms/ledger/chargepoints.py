@@ -18,7 +18,7 @@ from csms.events.business import (
 )
 from csms.ledger.clock import Instant
 from csms.ledger.decision import Context, Decision, Draft
-from csms.ledger.state import ChargePointState, Record, Registration
+from csms.ledger.state import NOTHING_ASKED, ChargePointState, Record, Registration
 from csms.ocppj.versions import V16
 
 
@@ -77,7 +77,7 @@ def boot(
         booted_at=context.now,
         booted_as=state.charge_point.registration,
     )
-    after = replace(state, charge_point=charge_point, registered=charge_point.registration, asked_for=frozenset())
+    after = replace(state, charge_point=charge_point, registered=charge_point.registration, asked_for=NOTHING_ASKED)
     draft = Draft(after, context)
     draft.change(charge_point)
     draft.emit(

@@ -329,6 +329,10 @@ class Finished(Struct, frozen=True, gc=False):
     stop_time: datetime
 
 
+NOTHING_ASKED: frozenset[str] = frozenset()
+"""One for all charge points: an empty set is larger than most."""
+
+
 class ChargePointState(Struct, frozen=True, kw_only=True):
     """All that rules need of a charge point, held in memory while it is connected."""
 
@@ -363,7 +367,7 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """Whether the operator wanted a configuration of it when this state was read."""
     has_queued: bool = False
     """Whether commands waited for it when it connected."""
-    asked_for: frozenset[str] = frozenset()
+    asked_for: frozenset[str] = NOTHING_ASKED
     """What it may send though its registration is not Accepted, because it was asked for it since it booted (2.x B02.FR.02)."""
     parts: dict[tuple[str, int], Parts] = {}
     """Of reports whose last part has not come, by action and request id; as far as they came on this connection."""

@@ -120,6 +120,7 @@ _ENDED = (
 )
 _NONE: dict[int, Any] = {}
 """One for all charge points that have none of something: rules never change a state's parts, they make new ones."""
+_NO_PARTS: dict[tuple[str, int], Any] = {}
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Kind = TypeVar("Kind")
 
@@ -174,6 +175,7 @@ def _state_of(
         latest_reading=_NONE,
         registers=_NONE,
         reports=_NONE,
+        parts=_NO_PARTS,
         tariff=tariff(connection, charge_point.tariff_id) if charge_point.tariff_id is not None else None,
         streams=_numbered(connection, client_id, STREAMS) if charge_point.version == V21.name else _NONE,
         remote_starts=(
@@ -183,8 +185,8 @@ def _state_of(
 
 
 def _numbered(connection: Connection, client_id: str, kind: str) -> dict[int, Any]:
-    known = fact(connection, client_id, kind, "") or _NONE
-    return {int(number): value for number, value in known.items()}
+    known = fact(connection, client_id, kind, "") or {}
+    return {int(number): value for number, value in known.items()} or _NONE
 
 
 def credentials(connection: Connection, client_id: str) -> Credentials:

@@ -19,7 +19,7 @@ from csms.websocket.door import Door
 from csms.websocket.limits import AddressCount, CallBudgets, HandshakeGate, Limits
 from csms.websocket.protocol import ChargePointProtocol
 from csms.websocket.refusals import Refusals
-from csms.websocket.slim import SharedParts, configured
+from csms.websocket.slim import configured
 
 _log = Logger()
 _CLOSE_HANDSHAKE_TIMEOUT_S = 5
@@ -81,7 +81,6 @@ class ChargePointFactory(WebSocketServerFactory):
             tcpNoDelay=True,
             perMessageCompressionAccept=accept if compresses else None,
         )
-        self.shared_parts = SharedParts()
         self.protocol = configured(self.protocol, self)
 
     def buildProtocol(self, addr: IAddress) -> Protocol:

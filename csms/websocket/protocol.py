@@ -94,7 +94,7 @@ class ChargePointProtocol(AdmissionProtocol):
         self._leave_gate()
         self._perMessageCompress = compression.agreed(self._perMessageCompress)
         self.websocket_extensions_in_use = ()
-        slim_down(self, self.factory.shared_parts)
+        slim_down(self)
         self.bucket = self.factory.budgets.take_up(self.client_id)
         if self.session is None or self._doomed:
             self.close(_CLOSE_PROTOCOL_ERROR, "no OCPP version in common")

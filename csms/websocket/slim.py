@@ -22,13 +22,11 @@ _LEFTOVERS = frozenset(
 )  # fmt: skip
 
 
-class SharedParts:
-    """What all sockets of a factory share once they are open: statistics, and what only other ways of sending use."""
+class _Unheard:
+    """In place of a Deferred that nobody waits for."""
 
-    def __init__(self) -> None:
-        self.traffic = TrafficStats()
-        self.validator = Utf8Validator()
-        self.queue: deque[Any] = deque()
+    def callback(self, result: object) -> None:
+        """Autobahn tells that the socket is open, or closed; its session knows that by itself."""
 
 
 def configured(protocol: type[Any], options: object) -> type[Any]:
@@ -40,8 +38,8 @@ def configured(protocol: type[Any], options: object) -> type[Any]:
 
 
 def with_defaults(protocol: Class) -> Class:
-    """Give a class Autobahn's defaults for an open socket, for `slim_down` to fall back to."""
-    for name, value in _DEFAULTS.items():
+    """Give a class the defaults of an open socket, for `slim_down` to fall back to."""
+    for name, value in (_DEFAULTS | _SHARED).items():
         setattr(protocol, name, value)
     return protocol
 
@@ -78,20 +76,35 @@ _DEFAULTS: dict[str, Any] = {
     "current_frame": None,
     "data": b"",
     "websocket_version": 13,
+    "send_state": 0,
+    "_in_gate": False,
+    "_holds": frozenset(),
 }
-"""Attributes that Autobahn sets on each instance, to what they mostly stay."""
+"""Attributes that are set on each instance, to what they mostly stay."""
 
 
-def slim_down(protocol: Any, shared: SharedParts) -> None:
-    """Give up what an open socket does not need; attributes at their defaults fall back to the class's."""
-    protocol.trafficStats = shared.traffic
-    if not protocol.send_queue:
-        # Of chopped and synchronous sends, which nobody here asks for.
-        protocol.send_queue = shared.queue
-    if not protocol.utf8validateIncoming:
-        protocol.utf8validator = shared.validator
+_SHARED: dict[str, Any] = {
+    "is_open": _Unheard(),
+    "is_closed": _Unheard(),
+    "trafficStats": TrafficStats(),
+    "_valid_events": ["message"],
+    "_results": {"message": None},
+    # Of chopped and synchronous sends, which nobody here asks for.
+    "send_queue": deque(),
+    "utf8validator": Utf8Validator(),
+}
+"""Attributes of which one does for all open sockets."""
+
+
+def slim_down(protocol: Any) -> None:
+    """Give up what an open socket does not need; what is shared, or at its default, falls back to the class's."""
+    given_up = _LEFTOVERS | _SHARED.keys()
+    if protocol.send_queue:
+        given_up -= {"send_queue"}
+    if protocol.utf8validateIncoming:
+        given_up -= {"utf8validator"}
     protocol.__dict__ = {
         name: value
         for name, value in protocol.__dict__.items()
-        if name not in _LEFTOVERS and not (name in _DEFAULTS and value == _DEFAULTS[name])
+        if name not in given_up and not (name in _DEFAULTS and value == _DEFAULTS[name])
     }
