@@ -18,7 +18,7 @@ from twisted.web.iweb import IAgent
 import csms
 from csms.authority.cache import Cache
 from csms.authority.contracts import RunInThread, read_certificates
-from csms.authority.exchange import ask_again, body_of, reason_of
+from csms.authority.exchange import ask_again, body_of, in_time, reason_of
 from csms.authority.ocsp_messages import read_response, request_for
 from csms.handlers.contracts import OcspData
 from csms.handlers.iso15118 import NoAnswer, OcspAnswer
@@ -103,7 +103,7 @@ class OcspResponders:
             return waiting
         self._asked[key] = [waiting]
         asking: Deferred[Any] = self._slots.run(lambda: Deferred.fromCoroutine(self._ask(str(url), data, issuer)))
-        asking.addTimeout(self._terms.timeout_s, self._clock)
+        in_time(asking, self._terms.timeout_s, self._clock)
         asking.addCallbacks(self._answered, self._failed, errbackArgs=(url,))
         asking.addCallback(self._settle, key).addErrback(_broken)
         return waiting
