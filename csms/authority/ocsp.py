@@ -79,6 +79,7 @@ class OcspResponders:
         """
         if self._terms.issuers is not None:
             self._issuers = await self._run(read_certificates, self._terms.issuers, "iso15118.ocsp_issuers")
+            _log.info("{count} issuers are installed by which OCSP responses are verified", count=len(self._issuers))
             # What was not verified may be now.
             self._known.clear()
 
