@@ -103,7 +103,12 @@ def read_certificates(path: str, setting: str) -> Sequence[x509.Certificate]:
 
     :raises RootsError: a file cannot be read, or holds no certificates.
     """
-    return [certificate for file in _files(path, setting) for certificate in _read(file, setting)]
+    found = [certificate for file in _files(path, setting) for certificate in _read(file, setting)]
+    if not found:
+        raise RootsError(
+            f"{setting}: {path} holds no certificates: allowed are a PEM file, or a directory of such (.pem, .crt, .cer)"
+        )
+    return found
 
 
 def _files(path: str, setting: str) -> Iterator[Path]:
