@@ -197,11 +197,9 @@ class Daemon(Service):
 
     def reload(self) -> None:
         """Read the certificates again: new connections get them, running ones stay (SIGHUP)."""
-        for certificates in (self._contracts, self._responders):
-            if certificates is not None:
-                Deferred.fromCoroutine(certificates.load()).addErrback(_old_roots_stay)
-        if self._signer is not None:
-            Deferred.fromCoroutine(self._signer.load()).addErrback(_old_authority_stays)
+        for part in (self._contracts, self._responders, self._signer):
+            if part is not None:
+                Deferred.fromCoroutine(part.load()).addErrback(_old_stays)
         if self._tls is None:
             return
         self._notifier.say("RELOADING=1")
@@ -284,12 +282,8 @@ class Daemon(Service):
             await deferLater(self._reactor, _POLL_S, lambda: None)
 
 
-def _old_roots_stay(failure: Failure) -> None:
-    _log.error("the old roots stay: {error}", error=failure.getErrorMessage())
-
-
-def _old_authority_stays(failure: Failure) -> None:
-    _log.error("the old certificate authority stays: {error}", error=failure.getErrorMessage())
+def _old_stays(failure: Failure) -> None:
+    _log.error("what was read before stays in use: {error}", error=failure.getErrorMessage())
 
 
 class StartError(Exception):

@@ -44,6 +44,7 @@ _SECRETS = frozenset(
         "authority.url",
         "pki.ca_key",
         "iso15118.ev_certificate_url",
+        "iso15118.ocsp_responders",
         "iso15118.ev_certificate_token",
         "pki.token",
         "pki.url",

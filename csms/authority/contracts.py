@@ -12,7 +12,9 @@ from cryptography import x509
 from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
 from twisted.logger import Logger
 
+from csms import certificates
 from csms.authority.contract_chain import Roots, Verified, verify
+from csms.certificates import BadCertificate
 from csms.handlers.contracts import CertificateStatus, Contract, OcspData
 from csms.handlers.iso15118 import OcspAnswer
 
@@ -101,7 +103,12 @@ def read_certificates(path: str, setting: str) -> Sequence[x509.Certificate]:
 
     :raises RootsError: a file cannot be read, or holds no certificates.
     """
-    return [certificate for file in _files(path, setting) for certificate in _read(file, setting)]
+    found = [certificate for file in _files(path, setting) for certificate in _read(file, setting)]
+    if not found:
+        raise RootsError(
+            f"{setting}: {path} holds no certificates: allowed are a PEM file, or a directory of such (.pem, .crt, .cer)"
+        )
+    return found
 
 
 def _files(path: str, setting: str) -> Iterator[Path]:
@@ -118,8 +125,8 @@ def _files(path: str, setting: str) -> Iterator[Path]:
 def _read(file: Path, setting: str) -> Sequence[x509.Certificate]:
     try:
         with file.open("rb") as opened:
-            return x509.load_pem_x509_certificates(opened.read(_MOST_BYTES))
+            return certificates.read_certificates(opened.read(_MOST_BYTES))
     except OSError as error:
         raise RootsError(f"{setting}: {file} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise RootsError(f"{setting}: {file} holds no PEM certificates: {error}") from None
+    except BadCertificate as error:
+        raise RootsError(f"{setting}: {file} cannot be used: {error}") from None

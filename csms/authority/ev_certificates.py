@@ -20,7 +20,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 import csms
-from csms.authority.exchange import BadAnswer, ask_once, body_of, reason_of
+from csms.authority.exchange import BadAnswer, ask_once, body_of, in_time, reason_of
 from csms.handlers.iso15118 import EvCertificate, NoAnswer
 
 _log = Logger()
@@ -77,7 +77,7 @@ class EvCertificateProvider:
         """Pass a Get15118EVCertificateRequest on."""
         text = msgspec.json.encode({**request, "clientId": client_id})
         asking = self._slots.run(lambda: Deferred.fromCoroutine(self._ask(text)))
-        return asking.addTimeout(self._terms.timeout_s, self._clock).addErrback(self._failed, client_id)
+        return in_time(asking, self._terms.timeout_s, self._clock).addErrback(self._failed, client_id)
 
     async def _ask(self, text: bytes) -> EvCertificate:
         response = await ask_once(self._agent, self._terms.url.encode("ascii"), self._headers, text)
@@ -100,7 +100,7 @@ def parse(body: bytes) -> EvCertificate:
     """
     try:
         answer = _decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadAnswer(f"its answer is not understood: {error}") from None
     if answer.status == "Accepted" and not answer.exi_response:
         raise BadAnswer("its answer is Accepted without an exiResponse")

@@ -5,12 +5,13 @@ A response counts with status 200 only, and redirections are not followed: what 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import TimeoutError as Late
 from twisted.internet.error import ConnectionClosed
-from twisted.internet.interfaces import IConsumer
+from twisted.internet.error import TimeoutError as ConnectedTooLate
+from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import RequestTransmissionFailed, ResponseDone, ResponseFailed
@@ -19,6 +20,7 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 _OK = 200
+Answer = TypeVar("Answer")
 
 
 class BadAnswer(Exception):
@@ -66,9 +68,21 @@ async def body_of(response: IResponse, limit: int) -> bytes:
     return text
 
 
+def in_time(asking: Deferred[Answer], timeout_s: float, clock: IReactorTime) -> Deferred[Answer]:
+    """End a question that takes longer; it fails with twisted.internet.defer.TimeoutError, wherever it was by then."""
+    return asking.addTimeout(timeout_s, clock, _late)
+
+
+def _late(outcome: Answer | Failure, _timeout_s: float) -> Answer:
+    # A name that is looked up and a connection that is made tell in their own ways that they were cancelled.
+    if isinstance(outcome, Failure):
+        raise Late
+    return outcome
+
+
 def reason_of(failure: Failure, timeout_s: float) -> str:
     """Say in one line why there was no answer."""
-    if failure.check(Late):
+    if failure.check(Late, ConnectedTooLate):
         return f"no answer within {timeout_s:g} s"
     if isinstance(failure.value, ResponseFailed | RequestTransmissionFailed):
         return "; ".join(cause.getErrorMessage() for cause in failure.value.reasons)

@@ -18,7 +18,7 @@ from twisted.web.iweb import IAgent
 import csms
 from csms.authority.cache import Cache
 from csms.authority.contracts import RunInThread, read_certificates
-from csms.authority.exchange import ask_again, body_of, reason_of
+from csms.authority.exchange import ask_again, body_of, in_time, reason_of
 from csms.authority.ocsp_messages import read_response, request_for
 from csms.handlers.contracts import OcspData
 from csms.handlers.iso15118 import NoAnswer, OcspAnswer
@@ -79,6 +79,7 @@ class OcspResponders:
         """
         if self._terms.issuers is not None:
             self._issuers = await self._run(read_certificates, self._terms.issuers, "iso15118.ocsp_issuers")
+            _log.info("{count} issuers are installed by which OCSP responses are verified", count=len(self._issuers))
             # What was not verified may be now.
             self._known.clear()
 
@@ -103,7 +104,7 @@ class OcspResponders:
             return waiting
         self._asked[key] = [waiting]
         asking: Deferred[Any] = self._slots.run(lambda: Deferred.fromCoroutine(self._ask(str(url), data, issuer)))
-        asking.addTimeout(self._terms.timeout_s, self._clock)
+        in_time(asking, self._terms.timeout_s, self._clock)
         asking.addCallbacks(self._answered, self._failed, errbackArgs=(url,))
         asking.addCallback(self._settle, key).addErrback(_broken)
         return waiting

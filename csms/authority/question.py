@@ -51,6 +51,6 @@ def parse(body: bytes) -> TagInfo:
         if answer.parent_id_tag:
             check_text("parentIdTag", answer.parent_id_tag)
         expiry = answer.expiry_date.astimezone(UTC) if answer.expiry_date is not None else None
-    except (msgspec.DecodeError, BadTag, OverflowError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, BadTag, OverflowError) as error:
         raise BadAnswer(f"its answer is not understood: {error}") from None
     return TagInfo(answer.status, expiry, answer.parent_id_tag or None)

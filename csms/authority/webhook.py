@@ -22,7 +22,7 @@ from twisted.web.iweb import IAgent, IPolicyForHTTPS
 import csms
 from csms.authority import question
 from csms.authority.cache import Cache
-from csms.authority.exchange import reason_of
+from csms.authority.exchange import in_time, reason_of
 from csms.ledger.authorization import TagInfo, TagStatus, fold
 from csms.metrics import Counters
 
@@ -98,7 +98,7 @@ class Webhook:
             return waiting
         pending = self._asked[key] = _Question([waiting])
         asking = self._slots.run(self._ask, id_tag, client_id)
-        pending.asking = asking.addTimeout(self._terms.timeout_s, self._clock)
+        pending.asking = in_time(asking, self._terms.timeout_s, self._clock)
         asking.addCallbacks(self._answered, self._failed).addCallback(self._settle, key).addErrback(_broken)
         return waiting
 

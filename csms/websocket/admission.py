@@ -16,7 +16,7 @@ from csms.chargepoint.registry import IdentityInUse, UnknownChargePoint, Visit
 from csms.chargepoint.session import Session
 from csms.ledger.state import Credentials
 from csms.store.errors import StoreError
-from csms.websocket import basic, handshake
+from csms.websocket import basic, compression, handshake
 from csms.websocket.door import Visitor
 from csms.websocket.handshake import Refusal
 
@@ -31,6 +31,7 @@ class AdmissionProtocol(WebSocketServerProtocol):
 
     factory: ChargePointFactory
     data: bytes
+    websocket_extensions: list[tuple[str, Any]]
 
     session: Session | None = None
     client_id: str | None = None
@@ -122,6 +123,7 @@ class AdmissionProtocol(WebSocketServerProtocol):
 
     def succeedHandshake(self, res: str | None) -> None:
         """Open the socket; a fault in here would otherwise be a silence until the deadline."""
+        self.websocket_extensions = compression.understood(self.websocket_extensions)
         try:
             super().succeedHandshake(res)
         except Exception:  # noqa: BLE001

@@ -48,6 +48,24 @@ class Deflate(PerMessageDeflate):
         return (stream.compress(message) + stream.flush(zlib.Z_SYNC_FLUSH))[:-_TRAILER_BYTES]
 
 
+def understood(extensions: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Keep the offers of permessage-deflate that Autobahn can read: it would fail the handshake over any other.
+
+    One with parameters that are unknown, wrong or out of our reach (zlib has no window of 8 bits) is declined (RFC 7692 §7).
+    """
+    return [(name, parameters) for name, parameters in extensions if _is_understood(name, parameters)]
+
+
+def _is_understood(name: str, parameters: Any) -> bool:
+    if name != PerMessageDeflateOffer.EXTENSION_NAME:
+        return False
+    try:
+        PerMessageDeflateOffer.parse(parameters)
+    except Exception:  # noqa: BLE001 - it raises no other
+        return False
+    return True
+
+
 def accept(offers: Sequence[object]) -> PerMessageDeflateOfferAccept | None:
     """Return how the first offer of permessage-deflate is accepted, None where there is none."""
     offer = next((offer for offer in offers if isinstance(offer, PerMessageDeflateOffer)), None)

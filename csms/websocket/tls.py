@@ -148,9 +148,9 @@ def _pair(certificate: str, key: str) -> _Pair:
 
 def _certificate(path: str) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificates(Path(path).read_bytes())[0]
-    except (ValueError, UnsupportedAlgorithm):
-        raise ValueError("no certificate in PEM") from None
+        return certificates.read_certificates(Path(path).read_bytes())[0]
+    except certificates.BadCertificate as error:
+        raise ValueError(str(error)) from None
 
 
 def _private_key(path: str) -> Any:

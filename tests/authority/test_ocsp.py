@@ -171,6 +171,9 @@ async def test_issuers_from_a_file(responder, tmp_path):
     file.unlink()
     with pytest.raises(RootsError, match=r"^iso15118\.ocsp_issuers: "):
         await asker.responders.load()
+    file.mkdir()
+    with pytest.raises(RootsError, match=r"^iso15118\.ocsp_issuers: .* holds no certificates"):
+        await asker.responders.load()
 
 
 class TestContracts:

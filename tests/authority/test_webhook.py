@@ -272,3 +272,5 @@ def test_the_token_is_not_shown():
 def test_an_answer_that_is_none_says_why():
     with pytest.raises(BadAnswer, match="status"):
         parse(b'{"status": 1}')
+    with pytest.raises(BadAnswer, match="is not understood"):
+        parse(b'{"status": "\xff"}')

@@ -29,6 +29,8 @@ def test_secrets_stay_hidden(tmp_path):
         CSMS_PKI_ORGANIZATION="O",
         CSMS_PKI_URL="https://ca.example.org/sign",
         CSMS_PKI_TOKEN="secret-5",
+        CSMS_ISO15118_EV_CERTIFICATE_URL="https://contracts.example.com/",
+        CSMS_ISO15118_EV_CERTIFICATE_TOKEN="secret-6",
         CSMS_DATABASE_URL="postgresql://csms:secret-3@localhost/csms",
     )
     assert status == 0
@@ -51,7 +53,45 @@ def test_secrets_stay_hidden(tmp_path):
             "security.profile: '3': allowed with tls.client_ca only",
         ),
         ("[mqtt]\nca = '/nowhere.pem'\n", "mqtt.ca: /nowhere.pem cannot be read"),
+        (
+            "[tls]\ncertificate = ['/dev/null', '/nowhere.pem']\nkey = ['/dev/null', '/dev/null']\n",
+            "tls.certificate: /nowhere.pem cannot be read",
+        ),
+        (
+            "[tls]\ncertificate = ['/dev/null', '/dev/null']\nkey = ['/dev/null', '/nowhere.key']\n",
+            "tls.key: /nowhere.key cannot be read",
+        ),
+        (
+            "[tls]\ncertificate = ['a.pem', 'b.pem']\nkey = 'a.key'\n",
+            "tls.key: allowed is one key for each certificate of tls.certificate",
+        ),
+        ("[tls]\nkey = 'a.key'\n", "tls.key: allowed is one key for each certificate of tls.certificate"),
         ("[iso15118]\nmo_roots = '/nowhere.pem'\n", "iso15118.mo_roots: /nowhere.pem cannot be read"),
+        ("[iso15118]\nocsp_responders = 'ocsp'\n", "iso15118.ocsp_responders: allowed are http:// and https:// URLs"),
+        (
+            "[iso15118]\nocsp_responders = ['http://ocsp.example.com', 'http://me:secret@ocsp.example.com']\n",
+            "iso15118.ocsp_responders: allowed are http:// and https:// URLs without a name",
+        ),
+        (
+            "[iso15118]\nocsp_responders = 'http://ocsp.example.com:65536'\n",
+            "iso15118.ocsp_responders: allowed are URLs with a port up to 65535",
+        ),
+        ("[iso15118]\nocsp_responders = [5]\n", "iso15118.ocsp_responders: "),
+        (
+            "[iso15118]\nocsp_issuers = '/dev/null'\n",
+            "iso15118.ocsp_issuers: allowed with iso15118.ocsp_responders only",
+        ),
+        (
+            "[iso15118]\nocsp_responders = 'http://ocsp.example.com'\nocsp_issuers = '/nowhere.pem'\n",
+            "iso15118.ocsp_issuers: /nowhere.pem cannot be read",
+        ),
+        (
+            "[iso15118]\nev_certificate_url = 'http://contracts.example.com/?key=secret'\n",
+            "iso15118.ev_certificate_url: allowed is an https:// URL, and http:// to loopback only",
+        ),
+        ("[iso15118]\nev_certificate_token = ['secret']\n", "iso15118.ev_certificate_token: "),
+        ("[iso15118]\ntimeout = '31s'\n", "iso15118.timeout: '31s': input should be less than or equal to 30"),
+        ("[iso15118]\ntimeout = 0\n", "iso15118.timeout: '0': input should be greater than 0"),
         (
             "[pki]\nca_certificate = '/dev/null'\nca_key = '/secret'\norganization = 'O'\n",
             "pki.ca_key: its file cannot be read",

@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 from tests.cli.command import csms
 from tests.end_to_end.daemon import Daemon, wait
 from tests.programs import free_port
-from tests.websocket.test_client_certificates import ORGANIZATION, pki, revoke
+from tests.websocket.pki import ORGANIZATION, pki, revoke
 
 
 def _simulate(url, folder, name):

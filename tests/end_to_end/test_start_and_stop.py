@@ -151,7 +151,14 @@ def test_a_credential_is_read_where_the_environment_has_none(tmp_path):
 
 def test_sighup_gives_new_connections_the_new_certificate_and_keeps_running_ones(tmp_path):
     certificate, key = write_certificate(tmp_path, "first")
-    settings = {"CSMS_TLS_CERTIFICATE": str(certificate), "CSMS_TLS_KEY": str(key)}
+    issuers = tmp_path / "issuers.pem"
+    issuers.write_bytes(certificate.read_bytes())
+    settings = {
+        "CSMS_TLS_CERTIFICATE": str(certificate),
+        "CSMS_TLS_KEY": str(key),
+        "CSMS_ISO15118_OCSP_RESPONDERS": "http://ocsp.example.com",
+        "CSMS_ISO15118_OCSP_ISSUERS": str(issuers),
+    }
     daemon = Daemon(tmp_path / "d", **settings)
     daemon.environment["CSMS_TLS_LISTEN"] = f"tcp:{daemon.http_port + 0}:interface=127.0.0.2"
     secure_url = f"wss://127.0.0.2:{daemon.http_port}/ocpp/"
@@ -164,8 +171,13 @@ def test_sighup_gives_new_connections_the_new_certificate_and_keeps_running_ones
             assert common_name(fresh) == "second"
         assert running.call("Heartbeat")["currentTime"]
         certificate.write_text("no certificate")
+        issuers.write_text("no certificate")
         daemon.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: any("the old certificates stay" in line["message"] for line in daemon.log_lines()))
+        for words in (
+            "the old certificates stay: tls.certificate",
+            f"what was read before stays in use: iso15118.ocsp_issuers: {issuers} cannot be used: no certificate in PEM",
+        ):
+            wait_for(lambda words=words: any(words in line["message"] for line in daemon.log_lines()))
         with connect_tls(secure_url, "CP3") as fresh:
             assert common_name(fresh) == "second"
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import pytest_twisted
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
@@ -17,14 +14,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from csms.websocket.client_certificates import ClientCertificates
-from csms.websocket.tls import CertificateError, ChargePointTls
-from tests.cli.command import csms
+from csms.websocket.tls import CertificateError
+from tests.websocket.pki import DAY, NOW, ORGANIZATION, pki, revoke, tls_of
 from tests.websocket.raw_client import RawClient
 from tests.websocket.server import HOST
-
-ORGANIZATION = "Example Charging"
-NOW = datetime.now(UTC)
-DAY = timedelta(days=1)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -40,28 +33,6 @@ class Client:
 
     def clientConnectionForTLS(self, protocol):
         return SSL.Connection(self._context, None)
-
-
-def pki(folder, *arguments):
-    _out, err, status = csms("pki", *arguments, cwd=folder)
-    assert (err, status) == ([], 0)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    pki(tmp_path, "init", "--organization", ORGANIZATION)
-    pki(tmp_path, "issue", "server", "csms.example.org")
-    pki(tmp_path, "issue", "charger", "CP1")
-    return tmp_path / "pki"
-
-
-def tls_of(folder, *, crl=None, demands=True):
-    server = folder / "server" / "csms.example.org"
-    tls = ChargePointTls(
-        [f"{server}.pem"], [f"{server}.key"], str(folder / "ca.pem"), crl, demands_certificates=demands
-    )
-    tls.load()
-    return tls
 
 
 @pytest.fixture
@@ -80,19 +51,6 @@ async def come(server, place, client_id="CP1", version=SSL.TLS1_3_VERSION):
     server.clients.append(client)
     await client.open(f"/ocpp/{client_id}")
     return client
-
-
-def revoke(folder, *places, ends=NOW + DAY):
-    authority = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
-    key = load_pem_private_key((folder / "ca.key").read_bytes(), None)
-    builder = x509.CertificateRevocationListBuilder(authority.subject, NOW - 2 * DAY, ends)
-    for place in places:
-        serial_number = x509.load_pem_x509_certificate(place.with_suffix(".pem").read_bytes()).serial_number
-        revoked = x509.RevokedCertificateBuilder(serial_number, NOW - DAY)
-        builder = builder.add_revoked_certificate(revoked.build())
-    path = folder / "revoked.pem"
-    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
-    return str(path)
 
 
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])

@@ -59,15 +59,32 @@ def closed_with(protocol):
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_no_context_takeover",
         ),
         ("Sec-WebSocket-Extensions: x-unknown", None),
+        ("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8", None),
+        ("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8", None),
+        ("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits", None),
+        ("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=many", None),
+        ("Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover=1", None),
+        ("Sec-WebSocket-Extensions: permessage-deflate; x=1", None),
+        ("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9; server_max_window_bits=9", None),
+        ("Sec-WebSocket-Extensions: permessage-bzip2; client_max_compress_level=99", None),
+        (
+            "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8, permessage-deflate",
+            "permessage-deflate; client_no_context_takeover",
+        ),
         (None, None),
     ],
 )
 def test_what_is_agreed_upon(offer, answer):
-    assert answered(connected(offer)) == answer
+    protocol = connected(offer)
+    assert answered(protocol) == answer
+    # Whatever was offered, it comes in, and what is not compressed is understood.
+    protocol.dataReceived(frame(call("1")))
+    assert protocol.session.messages == [call("1")]
 
 
-def test_switched_off_it_is_not_agreed_upon():
-    protocol = connected(compresses=False)
+@pytest.mark.parametrize("offer", [OFFER, "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8"])
+def test_switched_off_it_is_not_agreed_upon(offer):
+    protocol = connected(offer, compresses=False)
     assert answered(protocol) is None
     protocol.dataReceived(frame(packed(call("1")), rsv=RSV1))
     assert closed_with(protocol) == 1002

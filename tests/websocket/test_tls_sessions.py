@@ -1,7 +1,7 @@
 """Server names, suites and resumed sessions, by handshakes in memory."""
 
 import ssl
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from OpenSSL import SSL
@@ -10,12 +10,8 @@ from csms.websocket.client_certificates import ClientCertificates
 from csms.websocket.tls import ChargePointTls
 from tests.websocket.certificates import RSA_KEY, ec_key, write
 from tests.websocket.handshakes import V12, V13, client_context, shake
-from tests.websocket.test_client_certificates import ORGANIZATION, folder, pki, revoke, tls_of
+from tests.websocket.pki import DAY, NOW, ORGANIZATION, pki, revoke, tls_of
 
-__all__ = ["folder"]
-
-NOW = datetime.now(UTC)
-DAY = timedelta(days=1)
 ECDSA, RSA = "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"
 
 
