@@ -43,7 +43,7 @@ audit: $(VENV)/.test ## bandit, and pip-audit where the advisories of PyPI can b
 bench: mosquitto $(VENV)/.test ## the daemon against its peers, three minutes; QUICK=1 for a short look
 	@$(RUN)/python benchmarks/bench.py $(if $(QUICK),--quick)
 
-faults: mosquitto postgresql $(VENV)/.test ## the fault matrix on real processes, a quarter of an hour; some of it: FAULTS=broker
+faults: mosquitto postgresql $(VENV)/.test ## the fault matrix on real processes, a quarter of an hour; some of it: FAULTS=broker; a smaller storm: CROWD=1000
 	@$(RUN)/python -m tests.faults $(FAULTS)
 
 fuzz: $(VENV)/.test $(VENV)/.fuzz ## look for what breaks codec, handshake and session, MINUTES=5; one: TARGET=codec

@@ -22,15 +22,19 @@ log_dest stderr
 set_tcp_nodelay true
 """
 
-# What was acknowledged survives a kill -9, and a subscriber that is away loses nothing.
-_DURABLE = """\
-persistence true
-persistence_location {folder}/
-autosave_on_changes true
-autosave_interval 1
+UNBOUNDED = """\
 max_queued_messages 0
 max_inflight_messages 0
 """
+"""Settings of a broker of which a subscriber that is slow or away loses nothing."""
+
+# What was acknowledged survives a kill -9, too. The whole state is saved at each change: the longer its queues, the slower it is.
+_DURABLE = f"""\
+persistence true
+persistence_location {{folder}}/
+autosave_on_changes true
+autosave_interval 1
+{UNBOUNDED}"""
 
 
 class Mosquitto:

@@ -31,6 +31,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="conformance"))
     program = _program(folder)
     if program is None:
+        folder.rmdir()
         print("NOT DONE: there is neither wstest (name it by WSTEST) nor a Docker that has or gets", IMAGE)
         return 0
     command = [sys.executable, "-m", "tests.conformance.server"]

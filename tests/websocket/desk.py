@@ -13,7 +13,7 @@ from csms.passwords.passwords import Passwords
 from csms.websocket.door import Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
-from tests.fakes import FakeLedger, shared_of
+from tests.fakes import FakeLedger, shared_of, state_of
 from tests.passwords.workers import FakeWorkers
 from tests.websocket.raw_client import request, split_frames
 
@@ -74,3 +74,28 @@ class Desk:
         self.ledger.commit_all()
         assert protocol.state == protocol.STATE_OPEN
         return protocol
+
+
+class Recorder:
+    """Stands in for a session: keeps what it is handed, and wants UTF-8."""
+
+    def __init__(self, protocol):
+        self.protocol = protocol
+        self.messages = []
+
+    def receive(self, data):
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            self.protocol.close(1007, "not UTF-8")
+        else:
+            self.messages.append(data)
+
+
+def recording(protocol=None, **members):
+    """Return the protocol of a charge point whose session is a `Recorder`, on a desk of its own."""
+    desk = Desk(protocol, **members)
+    desk.ledger.states["CP1"] = state_of(booted=True)
+    opened = desk.connect()
+    opened.session = Recorder(opened)
+    return opened

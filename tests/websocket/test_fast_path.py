@@ -13,27 +13,10 @@ from hypothesis import strategies as st
 
 from csms.websocket.fast_path import text_frame, whole_text
 from csms.websocket.protocol import ChargePointProtocol
-from tests.fakes import state_of
-from tests.websocket.desk import PEER, Desk, Wire
+from tests.websocket.desk import PEER, Desk, Wire, recording
 from tests.websocket.raw_client import BINARY, CLOSE, PING, PONG, TEXT, frame, request, split_frames
 
 LIMIT = 70_000
-
-
-class Recorder:
-    """Stands in for a session: keeps what it is handed, and wants UTF-8."""
-
-    def __init__(self, protocol):
-        self.protocol = protocol
-        self.messages = []
-
-    def receive(self, data):
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            self.protocol.close(1007, "not UTF-8")
-        else:
-            self.messages.append(data)
 
 
 class WithoutFastPath(ChargePointProtocol):
@@ -54,10 +37,7 @@ class Plain(WebSocketServerProtocol):
 
 
 def _ours(protocol_class):
-    desk = Desk(protocol_class, message_bytes=LIMIT, frame_bytes=LIMIT, calls_burst=10**9)
-    desk.ledger.states["CP1"] = state_of(booted=True)
-    protocol = desk.connect()
-    protocol.session = Recorder(protocol)
+    protocol = recording(protocol_class, message_bytes=LIMIT, frame_bytes=LIMIT, calls_burst=10**9)
     return protocol, protocol.session
 
 
