@@ -120,7 +120,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     responders = _responders(reactor, settings, counters)
     contracts = _contracts(settings, responders)
     providers = Providers(responders, _ev_certificates(reactor, settings))
-    signer, other_authority = _signer(settings), _other_authority(settings)
+    signer, other_authority = _signer(settings), _other_authority(reactor, settings)
     policy_holder = signer or other_authority
     signing = None
     if policy_holder is not None:
@@ -306,14 +306,15 @@ def _signer(settings: Settings) -> CertificateAuthority | None:
     )
 
 
-def _other_authority(settings: Settings) -> ExternalAuthority | None:
+def _other_authority(reactor: Any, settings: Settings) -> ExternalAuthority | None:
     pki = settings.pki
     if pki.authority == "own" or pki.organization is None:
         return None
     service = None
     if pki.url is not None:
         token = pki.token.get_secret_value() if pki.token is not None else None
-        service = Service(pki.url, pki.timeout, token)
+        agent = Agent(reactor, connectTimeout=pki.timeout)
+        service = Service(reactor, agent, pki.url, pki.timeout, token)
     return ExternalAuthority(deferToThread, pki.organization, _absolute(pki.roots), service)
 
 

@@ -35,7 +35,7 @@ from csms.setting_values import (
 )
 
 _WITHOUT_PREFIX = ("mqtt", "http")
-_SECRETS = frozenset(
+SECRETS = frozenset(
     {
         "mqtt.password",
         "http.token",
@@ -375,6 +375,6 @@ def _one_line(error: ValidationError, path: str | None) -> str:
         section = Settings.model_fields.get(str(first["loc"][0]))
         known = getattr(section.annotation, "model_fields", {}) if section is not None else Settings.model_fields
         return f"{name}: unknown setting{f' in {path}' if path else ''}: allowed are {', '.join(sorted(known))}"
-    shown = "" if name in _SECRETS else f" {str(first.get('input'))[:80]!r}:"
+    shown = "" if name in SECRETS else f" {str(first.get('input'))[:80]!r}:"
     message = first["msg"].removeprefix("Value error, ")
     return f"{name}:{shown} {message[0].lower()}{message[1:]}"

@@ -6,22 +6,24 @@ with 202 it comes later, as a command. Redirections are not followed: the token 
 
 from __future__ import annotations
 
-import ssl
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 from attrs import define, field, frozen
 from cryptography import x509
 from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent
 
 import csms
 from csms import certificates
+from csms.authority.exchange import BadAnswer, ask_once, body_of, reason_of
 from csms.authority.issued import check_issued
 from csms.authority.signing import AuthorityError, BadRequest, checked
 from csms.certificates import BadCertificate
@@ -31,8 +33,9 @@ from csms.ledger.certificates import Certificate, SigningRequest
 RunInThread = Callable[..., Deferred[Any]]
 """``run(function, *arguments)``, as `twisted.internet.threads.deferToThread`."""
 MOST_ANSWER_BYTES = 64 * 1024
-_AT_ONCE = 2
-_OK, _LATER, _TOO_MANY, _FAULTS_OF_THE_SERVER = 200, 202, 429, 500
+_CHECKS_AT_ONCE = 2
+_QUESTIONS_AT_ONCE = 8
+_LATER, _TOO_MANY, _FAULTS_OF_THE_SERVER = 202, 429, 500
 
 
 class _Answer(Struct, rename="camel"):
@@ -44,61 +47,52 @@ _decoder = msgspec.json.Decoder(_Answer)
 
 @frozen
 class Service:
-    """Where an authority is asked; ``transport`` is for tests."""
+    """Where an authority is asked. Nothing of it waits on a thread: a question that hangs holds up no stop of the daemon."""
 
-    url: str
-    timeout_s: float = 10.0
-    token: str | None = field(default=None, repr=False)
-    transport: httpx.BaseTransport | None = None
+    _clock: IReactorTime
+    _agent: IAgent
+    _url: str = field(repr=False)
+    _timeout_s: float = 10.0
+    _token: str | None = field(default=None, repr=False)
 
-    def ask(self, client_id: str, wanted: SigningRequest) -> str | None:
-        """Ask for a chain, None where it comes later; takes as long as the timeout.
-
-        :raises AuthorityAway: there was no answer.
-        :raises SigningFailed: it does not sign.
-        """
+    def ask(self, client_id: str, wanted: SigningRequest) -> Deferred[str | None]:
+        """Ask for a chain, None where it comes later; fails with `AuthorityAway`, or `SigningFailed` for good."""
         question = {
             "csr": wanted.csr,
             "clientId": client_id,
             "certificateType": wanted.certificate_type,
             "requestId": wanted.request_id,
         }
+        text = msgspec.json.encode({name: value for name, value in question.items() if value is not None})
+        asking = Deferred.fromCoroutine(self._ask(text))
+        return asking.addTimeout(self._timeout_s, self._clock).addErrback(self._failed)
+
+    async def _ask(self, text: bytes) -> str | None:
+        headers = Headers(
+            {
+                "Content-Type": ["application/json"],
+                "Accept": ["application/json"],
+                "User-Agent": [f"csms/{csms.__version__}"],
+                **({"Authorization": [f"Bearer {self._token}"]} if self._token is not None else {}),
+            }
+        )
+        response = await ask_once(self._agent, self._url.encode("ascii"), headers, text)
+        status = response.code
         try:
-            status, body = self._post({name: value for name, value in question.items() if value is not None})
-        except httpx.HTTPError as error:
-            raise AuthorityAway(str(error) or type(error).__name__) from None
-        if status == _LATER:
-            return None
-        if status == _TOO_MANY or status >= _FAULTS_OF_THE_SERVER:
-            raise AuthorityAway(f"it answered with status {status}")
-        if status != _OK:
-            raise SigningFailed(f"the authority answered with status {status}")
-        try:
-            return _decoder.decode(body).certificate_chain
+            return _decoder.decode(await body_of(response, MOST_ANSWER_BYTES)).certificate_chain
+        except BadAnswer as error:
+            if status == _LATER:
+                return None
+            if status == _TOO_MANY or status >= _FAULTS_OF_THE_SERVER:
+                raise AuthorityAway(f"it answered with status {status}") from None
+            raise SigningFailed(f"the authority does not sign: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SigningFailed(f"the authority's answer is not understood: {error}") from None
 
-    def _post(self, question: dict[str, Any]) -> tuple[int, bytes]:
-        headers = {"Accept": "application/json", "User-Agent": f"csms/{csms.__version__}"}
-        if self.token is not None:
-            headers["Authorization"] = f"Bearer {self.token}"
-        # httpx's timeouts are of each step: what trickles in has to end, too.
-        ends = time.monotonic() + self.timeout_s
-        body = b""
-        trusted = ssl.create_default_context()
-        with (
-            httpx.Client(verify=trusted, timeout=self.timeout_s, trust_env=False, transport=self.transport) as client,
-            client.stream("POST", self.url, json=question, headers=headers) as response,
-        ):
-            if response.status_code != _OK:
-                return response.status_code, b""
-            for part in response.iter_bytes():
-                body += part
-                if len(body) > MOST_ANSWER_BYTES:
-                    raise SigningFailed(f"the authority's answer is longer than {MOST_ANSWER_BYTES} bytes")
-                if time.monotonic() > ends:
-                    raise AuthorityAway(f"no answer within {self.timeout_s:g} s")
-        return _OK, body
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(AuthorityAway, SigningFailed):
+            failure.raiseException()
+        raise AuthorityAway(reason_of(failure, self._timeout_s))
 
 
 @define(eq=False)
@@ -110,8 +104,8 @@ class ExternalAuthority:
     _roots_file: str | None = None
     _service: Service | None = None
     _roots: Sequence[x509.Certificate] = ()
-    _slots: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_AT_ONCE))
-    _asking: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_AT_ONCE))
+    _slots: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_CHECKS_AT_ONCE))
+    _asking: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_QUESTIONS_AT_ONCE))
     """Apart: who waits for the authority's answer keeps nobody from being checked."""
 
     @property
@@ -137,7 +131,7 @@ class ExternalAuthority:
         """Ask for a chain, None where it comes later."""
         if self._service is None:
             raise RuntimeError("it is not asked")
-        chain: Deferred[str | None] = self._asking.run(self._run, self._service.ask, client_id, wanted)
+        chain: Deferred[str | None] = self._asking.run(self._service.ask, client_id, wanted)
         return chain
 
     def check(self, chain: str, wanted: SigningRequest, client_id: str, now: datetime) -> Deferred[Certificate]:

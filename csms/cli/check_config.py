@@ -16,7 +16,7 @@ from twisted.internet.endpoints import serverFromString
 
 from csms import certificates
 from csms.setting_sources import SettingsError
-from csms.settings import Settings, load
+from csms.settings import SECRETS, Settings, load
 
 
 @click.command(name="check-config", epilog="Example: csms check-config /etc/csms/csms.toml")
@@ -110,8 +110,16 @@ def effective(settings: Settings) -> Iterator[tuple[str, str]]:
             value = getattr(group, name)
             if (section, name) == ("database", "url"):
                 yield "database.url", database_url(settings).render_as_string(hide_password=True)
+            elif isinstance(value, str) and f"{section}.{name}" in SECRETS:
+                yield f"{section}.{name}", _without_query(value)
             else:
                 yield f"{section}.{name}", _shown(value)
+
+
+def _without_query(url: str) -> str:
+    """Return a URL as it may be shown: what follows its path may be a key."""
+    place, _, query = url.partition("?")
+    return f"{place}?(hidden)" if query else place
 
 
 def _shown(value: Any) -> str:

@@ -19,7 +19,7 @@ from csms.handlers import families
 from csms.handlers.certificate_requests import Signing
 from csms.handlers.request import Policy
 from csms.ledger.certificates import KIND
-from csms.ledger.state import Fact
+from csms.ledger.state import Fact, Record
 from csms.ocppj.versions import V16, V21, V201
 from tests.chargepoint.control import Control
 from tests.fakes import FakeLedger
@@ -202,6 +202,21 @@ def test_without_an_authority_it_stays_rejected():
     charger.say("SignCertificate", {"csr": pem(request()[0])})
     control.settle()
     assert orjson.loads(charger.sent[-1])[2] == REJECTED
+    assert control.events(*TYPES) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [(V16, "CentralSystemRootCertificate"), (V201, "CSMSRootCertificate"), (V21, "CSMSRootCertificate")],
+)
+def test_a_root_that_the_one_before_has_not_signed_is_told_as_rejected(version, kind):
+    """With AdditionalRootCertificateCheck the charge point says no (M05.FR.10 in 1.6, M05.FR.11 in 2.x)."""
+    control = Control()
+    control.connect(version=version).answers["InstallCertificate"] = REJECTED
+    asked = {"certificateType": kind, "certificate": pem(request()[0])}
+    assert control.send("InstallCertificate", asked) == REJECTED
+    [record] = [change for change in control.changes(Record) if change.kind == "InstallCertificate"]
+    assert orjson.loads(record.body)["response"] == REJECTED
     assert control.events(*TYPES) == []
 
 

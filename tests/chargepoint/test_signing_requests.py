@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import httpx
 import orjson
 import pytest
 from attrs import define, field
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.iweb import IAgent
+from zope.interface import implementer
 
 from csms import certificates
 from csms.authority.external import MOST_ANSWER_BYTES, ExternalAuthority, Service
@@ -18,8 +21,14 @@ from csms.chargepoint.signing_requests import SigningRequests
 from csms.handlers import families
 from csms.handlers.certificate_requests import Signing
 from csms.handlers.request import Policy
+from csms.mqtt.command_messages import Incoming
+from csms.mqtt.commands import MqttCommands
+from csms.mqtt.incoming import Message
+from csms.mqtt.request_memory import RequestMemory
 from csms.ocppj.versions import V16, V21, V201
 from tests.chargepoint.control import Control
+from tests.fakes import GATEWAY
+from tests.mqtt.fakes import FakeAnswers
 from tests.signing_requests import ORGANIZATION, names, pem, request
 
 VERSIONS = [V16, V201, V21]
@@ -40,6 +49,40 @@ def issued(authority, key, now, common_name="CP1", use="charger", organization=O
     return certificates.certificate_pem(made).decode()
 
 
+class Answer:
+    """What an authority answers over HTTPS."""
+
+    def __init__(self, code, body=b""):
+        self.code = code
+        self.body = body if isinstance(body, bytes) else orjson.dumps(body)
+
+    def deliverBody(self, protocol):
+        protocol.makeConnection(None)
+        protocol.dataReceived(self.body)
+        protocol.connectionLost(Failure(ResponseDone()))
+
+
+@implementer(IAgent)
+class Agent:
+    """Gives an authority's answers; ``says`` is a function of the question, which returns None where there is none."""
+
+    def __init__(self, says):
+        self._says = says
+
+    def request(self, method, uri, headers=None, bodyProducer=None):
+        parts = []
+        bodyProducer.startProducing(Gathering(parts.append))
+        answer = self._says((method, uri, headers), orjson.loads(b"".join(parts)))
+        return Deferred() if answer is None else succeed(answer)
+
+
+@define
+class Gathering:
+    """A consumer."""
+
+    write: object
+
+
 @define(slots=False)
 class Site:
     """A daemon, another authority, and one charge point."""
@@ -49,21 +92,22 @@ class Site:
     control: Control = field(factory=Control)
     asked: list = field(factory=list)
     says: object = None
-    """What the authority answers over HTTPS: a function of the question that returns an `httpx.Response`."""
+    """What the authority answers over HTTPS: a function of the question that returns an `Answer`."""
 
     def __attrs_post_init__(self):
         self.root = new_authority(self.control.now)
         self.key = certificates.new_key("ecdsa")
         self.csr = pem(request(key=self.key)[0])
-        self.says = self.says or (lambda _question: httpx.Response(200, json={"certificateChain": self.chain()}))
+        self.says = self.says or (lambda _question: Answer(200, {"certificateChain": self.chain()}))
         self.restart()
 
     def restart(self):
         """Begin anew on the same ledger."""
         control = self.control
         control.restart()
-        transport = httpx.MockTransport(self._answer)
-        service = Service("https://ca.example.org/sign", 10, "s3cret", transport) if self.is_asked else None
+        service = None
+        if self.is_asked:
+            service = Service(control.clock, Agent(self._answer), "https://ca.example.org/sign", 10, "s3cret")
         authority = ExternalAuthority(maybeDeferred, ORGANIZATION, None, service, [self.root.certificate])
         signing = Signing(authority, is_elsewhere=True)
         for known in VERSIONS:
@@ -78,8 +122,8 @@ class Site:
         if "CertificateSigned" not in self.charger.answers:
             self.charger.answers["CertificateSigned"] = {"status": "Accepted"}
 
-    def _answer(self, question):
-        self.asked.append((question, orjson.loads(question.content)))
+    def _answer(self, request, question):
+        self.asked.append((request, question))
         return self.says(question)
 
     def chain(self, **members):
@@ -132,9 +176,10 @@ def test_what_it_signs_is_sent(version):
     site = Site(version=version)
     site.ask()
     assert site.answers[0] == "Accepted"
-    [(question, body)] = site.asked
-    assert (question.method, question.headers["authorization"]) == ("POST", "Bearer s3cret")
-    assert body == {"csr": site.csr, "clientId": "CP1"}
+    [((method, uri, headers), question)] = site.asked
+    assert (method, uri) == (b"POST", b"https://ca.example.org/sign")
+    assert headers.getRawHeaders("authorization") == ["Bearer s3cret"]
+    assert question == {"csr": site.csr, "clientId": "CP1"}
     [payload] = site.sent
     assert set(payload) == {"certificateChain"}
     assert certificates.is_for(*certificates.read_certificates(payload["certificateChain"].encode()), site.csr)
@@ -159,15 +204,15 @@ def test_what_is_against_the_policy_is_not_passed_on():
 @pytest.mark.parametrize(
     ("says", "reason"),
     [
-        (lambda _: httpx.Response(403), "the authority answered with status 403"),
-        (lambda _: httpx.Response(302, headers={"location": "https://x/"}), "the authority answered with status 302"),
-        (lambda _: httpx.Response(200, json={}), "the authority's answer is not understood"),
-        (lambda _: httpx.Response(200, content=b"\xff"), "the authority's answer is not understood"),
+        (lambda _: Answer(403), "the authority does not sign: it answered with status 403"),
+        (lambda _: Answer(302), "the authority does not sign: it answered with status 302"),
+        (lambda _: Answer(200, {}), "the authority's answer is not understood"),
+        (lambda _: Answer(200, b"\xff"), "the authority's answer is not understood"),
         (
-            lambda _: httpx.Response(200, content=b" " * (MOST_ANSWER_BYTES + 1)),
-            "the authority's answer is longer than",
+            lambda _: Answer(200, b" " * (MOST_ANSWER_BYTES + 1)),
+            "the authority does not sign: its answer is longer than",
         ),
-        (lambda _: httpx.Response(200, json={"certificateChain": "none"}), "the chain holds no certificate in PEM"),
+        (lambda _: Answer(200, {"certificateChain": "none"}), "the chain holds no certificate in PEM"),
     ],
 )
 def test_a_no_is_an_event_and_the_end(says, reason, logged):
@@ -181,11 +226,15 @@ def test_a_no_is_an_event_and_the_end(says, reason, logged):
     assert len(site.asked) == 1
 
 
-def _timeout(_question):
-    raise httpx.ReadTimeout("slow")
+def _silence(_question):
+    return None
 
 
-@pytest.mark.parametrize("says", [_timeout, lambda _: httpx.Response(503), lambda _: httpx.Response(429)])
+def _refused(_question):
+    raise ConnectionRefusedError
+
+
+@pytest.mark.parametrize("says", [_refused, lambda _: Answer(503), lambda _: Answer(429)])
 def test_one_that_is_away_is_asked_again_with_longer_pauses(says):
     site = Site()
     right, site.says = site.says, says
@@ -200,8 +249,20 @@ def test_one_that_is_away_is_asked_again_with_longer_pauses(says):
     assert len(site.asked) == 5
 
 
+def test_one_that_says_nothing_is_not_waited_for_longer_than_its_timeout(logged):
+    site = Site(says=_silence)
+    site.ask()
+    site.control.advance(9)
+    assert not any(event.get("error") for event in logged.events)
+    site.control.advance(1)
+    assert [event["error"] for event in logged.events if event.get("error")] == ["no answer within 10 s"]
+    site.says = lambda _question: Answer(200, {"certificateChain": site.chain()})
+    site.work(30)
+    assert len(site.sent) == 1
+
+
 def test_it_is_given_up_in_the_end():
-    site = Site(says=_timeout)
+    site = Site(says=_silence)
     site.ask()
     for _ in range(30):
         site.work(3600)
@@ -211,9 +272,9 @@ def test_it_is_given_up_in_the_end():
 
 
 def test_after_a_restart_it_is_asked_again():
-    site = Site(says=_timeout)
+    site = Site(says=_silence)
     site.ask()
-    site.says = lambda _question: httpx.Response(200, json={"certificateChain": site.chain()})
+    site.says = lambda _question: Answer(200, {"certificateChain": site.chain()})
     site.control.lose(site.charger)
     site.restart()
     site.work()
@@ -226,9 +287,9 @@ def test_after_a_restart_it_is_asked_again():
 
 
 def test_one_that_left_gets_it_when_it_is_back():
-    site = Site(says=_timeout)
+    site = Site(says=_refused)
     site.ask()
-    site.says = lambda _question: httpx.Response(200, json={"certificateChain": site.chain()})
+    site.says = lambda _question: Answer(200, {"certificateChain": site.chain()})
     site.control.lose(site.charger)
     site.work(30)
     assert site.told == ["signing_requested", "certificate_signed"]
@@ -268,8 +329,30 @@ def test_an_answer_by_command(version):
     assert not site.is_open
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_answer_by_mqtt(version):
+    site = Site(is_asked=False, version=version)
+    site.ask()
+    control, answers = site.control, FakeAnswers()
+    mqtt = MqttCommands(control.commands, answers, RequestMemory(control.ledger, GATEWAY), control.shared.now)
+
+    def command(request_id, chain):
+        data = orjson.dumps({"requestId": request_id, "payload": {"certificateChain": chain}})
+        message = Message("csms/commands/CP1/CertificateSigned", data)
+        mqtt.take([Incoming("CP1", "CertificateSigned", message)])
+        control.settle()
+
+    command("r1", site.chain(common_name="CP2"))
+    assert answers.statuses == ["BadPayload"]
+    assert (site.sent, site.is_open) == ([], True)
+    command("r2", site.chain())
+    assert answers.results[1] == {"requestId": "r2", "status": "ok", "response": {"status": "Accepted"}}
+    assert len(site.sent) == 1
+    assert (site.told[-1], site.is_open) == ("certificate_installed", False)
+
+
 def test_a_command_after_a_promise_over_https():
-    site = Site(says=lambda _question: httpx.Response(202))
+    site = Site(says=lambda _question: Answer(202))
     site.ask()
     site.work(3600)
     assert (len(site.asked), site.is_open) == (1, True)

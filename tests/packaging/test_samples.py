@@ -19,6 +19,8 @@ from tests.mosquitto import Mosquitto
 ETC = Path(__file__).parents[2] / "etc"
 TEXT = (ETC / "csms.toml").read_text()
 UNCOMMENTED = re.sub(r"^#(?=[a-z_]+ = )", "", TEXT, flags=re.MULTILINE)
+OWN, OTHER = (("pki", "ca_certificate"), ("pki", "ca_key")), (("pki", "url"), ("pki", "token"), ("pki", "roots"))
+"""What belongs to an authority of one's own, and to another: one of them signs."""
 FIELDS = [(section, name) for section, field in Settings.model_fields.items() for name in field.annotation.model_fields]
 
 
@@ -46,18 +48,31 @@ def test_without_a_change_all_defaults_hold():
     assert load(str(ETC / "csms.toml"), {}) == load(None, {})
 
 
+def without(text, settings):
+    part = text.split("[pki]\n")[1].split("\n[")[0]
+    rest = re.sub(rf"^({'|'.join(name for _, name in settings)}) = .*\n", "", part, flags=re.MULTILINE)
+    return text.replace(part, rest)
+
+
+def load_fields(folder, text):
+    (folder / "csms.toml").write_text(text)
+    settings = load(str(folder / "csms.toml"), {})
+    return settings, {(section, name) for section, group in tomllib.loads(text).items() for name in group}
+
+
+def test_uncommented_it_loads_with_another_authority(tmp_path):
+    text = without(UNCOMMENTED, OWN).replace('\nauthority = "own"\n', '\nauthority = "https"\n')
+    settings, found = load_fields(tmp_path, text)
+    assert found == set(FIELDS) - set(OWN)
+    assert settings.pki.authority == "https"
+
+
 def test_uncommented_it_loads_and_says_the_defaults(tmp_path):
-    # What belongs to another authority does not go together with the own one, which is the default.
-    pki = UNCOMMENTED.split("[pki]\n")[1].split("\n[")[0]
-    own = re.sub(r"^(url|token|roots) = .*\n", "", pki, flags=re.MULTILINE)
-    (tmp_path / "csms.toml").write_text(UNCOMMENTED.replace(pki, own))
-    settings = load(str(tmp_path / "csms.toml"), {})
-    found = {(section, name) for section, group in tomllib.loads(UNCOMMENTED).items() for name in group}
-    assert found == set(FIELDS)
+    settings, found = load_fields(tmp_path, without(UNCOMMENTED, OTHER))
+    assert found == set(FIELDS) - set(OTHER)
     for section, name in FIELDS:
         value = getattr(getattr(settings, section), name)
         default = Settings.model_fields[section].annotation.model_fields[name].default
-        # Where nothing is the default, an example stands.
         if default not in (None, [], PydanticUndefined) and (section, name) != ("http", "port"):
             same = (
                 value.get_secret_value() == default.get_secret_value()

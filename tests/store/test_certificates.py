@@ -1,15 +1,16 @@
-"""Which certificates end soon, on both databases."""
+"""Which certificates end soon and which are asked for, on both databases."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest_twisted
+from msgspec.structs import replace
 
 from csms.ledger import certificates, chargepoints
-from csms.ledger.certificates import OWN, Certificate
+from csms.ledger.certificates import OWN, Certificate, SigningRequest
 from csms.ledger.decision import Context
-from csms.store.certificates import ending
+from csms.store.certificates import ending, signing_request, unanswered_requests
 from tests.fakes import GATEWAY, NOW, EventIds
 
 IDS = EventIds()
@@ -22,6 +23,22 @@ def _context(gateway_id=GATEWAY):
 
 def _certificate(serial_number, days):
     return Certificate(serial_number, NOW, NOW + timedelta(days=days))
+
+
+async def _connect(store, client_id, gateway_id=GATEWAY):
+    """Have a charge point be held by a daemon."""
+
+    def connect(state):
+        return chargepoints.connect(state, _context(gateway_id), version="1.6", remote_address=None)
+
+    await store.decide(client_id, "Accepted", connect)
+
+
+async def _ask(store, client_id, wanted):
+    def ask(state):
+        return certificates.request(state, _context(), kind="SignCertificate", body={"csr": wanted.csr}, wanted=wanted)
+
+    await store.decide(client_id, "Accepted", ask)
 
 
 async def _has(store, client_id, certificate):
@@ -55,3 +72,38 @@ async def test_what_ends_and_was_not_announced(store):
     # The next one is another.
     await _has(store, "SOON", _certificate("a6", 20))
     assert [found[0] for found in await store.read(ending, GATEWAY, NOW + MONTH)] == ["SOON"]
+
+
+WANTED = SigningRequest(csr="PEM", asked_at=NOW, certificate_type=OWN, request_id=42)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_request_is_open_until_it_is_settled(store):
+    assert await store.read(signing_request, "CP1") is None
+    await _ask(store, "CP1", WANTED)
+    assert await store.read(signing_request, "CP1") == WANTED
+    assert await store.read(signing_request, "CP2") is None
+    # A newer one takes its place.
+    newer = replace(WANTED, csr="PEM 2", request_id=None)
+    await _ask(store, "CP1", newer)
+    assert await store.read(signing_request, "CP1") == newer
+    signed = _certificate("a1", 90)
+    await store.decide("CP1", "Accepted", lambda state: certificates.answer(state, _context(), newer, signed))
+    assert await store.read(signing_request, "CP1") == replace(newer, is_answered=True)
+    await store.decide("CP1", "Accepted", lambda state: certificates.settle(state, _context(), newer))
+    assert await store.read(signing_request, "CP1") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_not_answered_of_the_charge_points_of_this_daemon(store):
+    for client_id, gateway_id in (("OPEN", GATEWAY), ("ANSWERED", GATEWAY), ("SETTLED", GATEWAY), ("ELSEWHERE", "gw2")):
+        await _connect(store, client_id, gateway_id)
+        await _ask(store, client_id, WANTED)
+    signed = _certificate("a1", 90)
+    await store.decide("ANSWERED", "Accepted", lambda state: certificates.answer(state, _context(), WANTED, signed))
+    await store.decide("SETTLED", "Accepted", lambda state: certificates.settle(state, _context(), WANTED))
+    assert await store.read(unanswered_requests, GATEWAY) == [("OPEN", WANTED)]
+    assert await store.read(unanswered_requests, "gw2") == [("ELSEWHERE", WANTED)]
+    # It is this daemon's after the charge point has gone, too.
+    await store.decide("OPEN", "Accepted", lambda state: chargepoints.disconnect(state, _context(), reason="lost"))
+    assert await store.read(unanswered_requests, GATEWAY) == [("OPEN", WANTED)]

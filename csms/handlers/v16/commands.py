@@ -44,6 +44,7 @@ COMMANDS = CommandSet(
     learners={
         **certificate_requests.LEARNERS,
         **configuration.LEARNERS,
+        **kept.CERTIFICATES,
         **kept.CORE,
         **kept.FIRMWARE,
         **local_list.LEARNERS,

@@ -12,6 +12,9 @@ CORE: dict[str, Learner] = {
     Action.remote_start_transaction.value: kept(Action.remote_start_transaction.value, only_if_accepted=True),
     Action.remote_stop_transaction.value: kept(Action.remote_stop_transaction.value, only_if_accepted=True),
 }
+CERTIFICATES: dict[str, Learner] = {
+    action.value: kept(action.value) for action in (Action.delete_certificate, Action.install_certificate)
+}
 FIRMWARE: dict[str, Learner] = {
     action.value: kept(action.value)
     for action in (
