@@ -26,7 +26,7 @@ from csms.handlers.certificate_requests import (
     Wanted,
 )
 from csms.ledger import certificates
-from csms.ledger.certificates import OWN, SigningRequest
+from csms.ledger.certificates import OWN, Certificate, SigningRequest
 from csms.ledger.decision import Context, Decision, Draft, Rule
 from csms.ledger.state import ChargePointState
 from csms.store import certificates as stored
@@ -112,7 +112,7 @@ class SigningRequests:
             if chain is None or self._open.get(client_id) is not request:
                 # It comes as a command; or the charge point has asked for another meanwhile.
                 return
-            certificate = await self._authority.check(chain, request.wanted, client_id, self._shared.now())
+            certificate = await self._check(chain, request.wanted, client_id)
         except AuthorityAway as error:
             _log.warn("{client_id}: the authority does not answer: {error}", client_id=client_id, error=str(error))
             self._later(request)
@@ -157,7 +157,9 @@ class SigningRequests:
                 member, reason = "requestId", f"the charge point has asked with {wanted.request_id}"
             else:
                 try:
-                    await self._authority.check(payload["certificateChain"], wanted, client_id, self._shared.now())
+                    await self._check(payload["certificateChain"], wanted, client_id)
+                except StoreError as error:
+                    raise NotConnected(f"the ledger cannot be read: {error}") from None
                 except SigningFailed as error:
                     reason = str(error)
                 else:
@@ -165,6 +167,12 @@ class SigningRequests:
         self._warn(client_id, reason)
         await self._decide(client_id, _refusal(reason, payload.get("certificateType"), None))
         raise InvalidPayload(member, reason)
+
+    async def _check(self, chain: str, wanted: SigningRequest, client_id: str) -> Certificate:
+        longest = await self._shared.ledger.read(stored.longest_chain, client_id)
+        if longest is not None and len(chain) > longest:
+            raise SigningFailed(f"the chain has {len(chain)} characters: the charge point takes {longest}")
+        return await self._authority.check(chain, wanted, client_id, self._shared.now())
 
     async def _give_up(self, client_id: str, request: _Open) -> None:
         # A command may have brought the certificate.

@@ -1,14 +1,15 @@
-"""Which certificates of charge points end soon, and which are asked for (`csms.ledger.certificates`)."""
+"""Which certificates of charge points end soon, which are asked for, and how long they may be (`csms.ledger.certificates`)."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, and_, not_, select
+from sqlalchemy import Connection, and_, func, not_, select
 
 from csms.ledger.certificates import KIND, NOTICE, OWN, REQUEST, Certificate, Notice, SigningRequest
-from csms.store.tables import charge_points, facts
+from csms.ledger.variables import ACTUAL, VariableName
+from csms.store.tables import charge_points, configuration, facts, variables
 
 
 def ending(connection: Connection, gateway_id: str, before: datetime) -> list[tuple[str, str, Certificate]]:
@@ -62,3 +63,24 @@ def unanswered_requests(connection: Connection, gateway_id: str) -> list[tuple[s
         (client_id, msgspec.json.decode(value, type=SigningRequest)) for client_id, value in connection.execute(query)
     ]
     return [(client_id, request) for client_id, request in found if not (request.is_answered or request.is_settled)]
+
+
+_LONGEST_KEY = "certificatesignedmaxchainsize"
+_LONGEST_VARIABLE = VariableName("SecurityCtrlr", "MaxCertificateChainSize").key
+
+
+def longest_chain(connection: Connection, client_id: str) -> int | None:
+    """Return how many characters of a chain a charge point takes, None where it has not told.
+
+    ``CertificateSignedMaxChainSize`` in OCPP 1.6 (security whitepaper §7.3), ``SecurityCtrlr.MaxCertificateChainSize`` in 2.x.
+    """
+    by_key = select(configuration.c.value).where(
+        configuration.c.client_id == client_id, func.lower(configuration.c.key) == _LONGEST_KEY
+    )
+    by_variable = select(variables.c.value).where(
+        variables.c.client_id == client_id,
+        variables.c.variable_key == _LONGEST_VARIABLE,
+        variables.c.attribute == ACTUAL,
+    )
+    told = [value for query in (by_key, by_variable) for value in connection.execute(query).scalars()]
+    return min((int(value) for value in told if value and value.isdecimal() and int(value) > 0), default=None)

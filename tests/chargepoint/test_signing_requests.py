@@ -404,6 +404,19 @@ def test_a_wrong_chain_is_not_sent(chain, reason):
     assert reason in told
 
 
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_chain_that_is_longer_than_the_charge_point_takes_is_not_sent(is_asked):
+    site = Site(is_asked=is_asked)
+    site.control.ledger._longest_chain = lambda client_id: {"CP1": 300}[client_id]
+    site.ask()
+    if not is_asked:
+        with pytest.raises(InvalidPayload, match="the charge point takes 300"):
+            site.command(site.chain())
+    [told] = site.reasons
+    assert told.endswith("characters: the charge point takes 300")
+    assert site.sent == []
+
+
 def test_an_old_chain_is_not_sent():
     site = Site(is_asked=False)
     site.ask()

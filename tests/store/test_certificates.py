@@ -7,10 +7,13 @@ from datetime import timedelta
 import pytest_twisted
 from msgspec.structs import replace
 
-from csms.ledger import certificates, chargepoints
+from csms.ledger import certificates, chargepoints, configuration, device_model
 from csms.ledger.certificates import OWN, Certificate, SigningRequest
+from csms.ledger.configuration import Observed
 from csms.ledger.decision import Context
-from csms.store.certificates import ending, signing_request, unanswered_requests
+from csms.ledger.device_model import Answered, Known
+from csms.ledger.variables import parse
+from csms.store.certificates import ending, longest_chain, signing_request, unanswered_requests
 from tests.fakes import GATEWAY, NOW, EventIds
 
 IDS = EventIds()
@@ -107,3 +110,21 @@ async def test_what_is_not_answered_of_the_charge_points_of_this_daemon(store):
     # It is this daemon's after the charge point has gone, too.
     await store.decide("OPEN", "Accepted", lambda state: chargepoints.disconnect(state, _context(), reason="lost"))
     assert await store.read(unanswered_requests, GATEWAY) == [("OPEN", WANTED)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_how_long_a_chain_may_be(store):
+    assert await store.read(longest_chain, "CP1") is None
+    for told, expected in (("5600", 5600), ("none", None), (None, None), ("0", None)):
+        observed = [Observed("certificateSignedMaxChainSize", told, readonly=True)]
+        await store.decide(
+            "CP1",
+            "Accepted",
+            lambda state, observed=observed: configuration.observe(state, _context(), observed=observed, known={}),
+        )
+        assert await store.read(longest_chain, "CP1") == expected
+    answers = [Answered(parse("securityCtrlr.maxCertificateChainSize"), "Actual", "Accepted", "6000")]
+    await store.decide(
+        "CP1", "Accepted", lambda state: device_model.got(state, _context(), answers=answers, known=Known({}, 0))
+    )
+    assert await store.read(longest_chain, "CP1") == 6000
