@@ -114,6 +114,11 @@ class TokenBucket:
         self._tokens -= 1
         return 0 if self._tokens >= 0 else -self._tokens / self._rate
 
+    def debt_s(self, now: float) -> float:
+        """Return for how many seconds reading must pause because of what was taken before."""
+        self.refill(max(now, self._at if self._at is not None else now))
+        return max(0.0, -self._tokens / self._rate)
+
     def refill(self, now: float) -> None:
         """Add what the time brought; messages that waited here are taken later than they were heard."""
         if self._at is not None:

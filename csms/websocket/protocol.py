@@ -66,14 +66,15 @@ class ChargePointProtocol(AdmissionProtocol):
         self.last_heard = self.factory.clock.seconds()
         if self.state == self.STATE_OPEN:
             if not self._holds and not self.data and self.current_frame is None and not self.inside_message:
-                payload = whole_text(data, self.maxMessagePayloadSize)
+                payload = whole_text(data, self.maxFramePayloadSize)
                 if payload is not None:
                     self.onMessage(payload, False)
                     return
         elif (
             self.state == self.STATE_CONNECTING
             and len(self.data) + len(data) > MAX_HEADER_BYTES
-            and (b"\r\n\r\n" not in (self.data + data)[:MAX_HEADER_BYTES])
+            # What comes after the request has to wait, and is bounded as well.
+            and (self._in_handshake or b"\r\n\r\n" not in (self.data + data)[:MAX_HEADER_BYTES])
         ):
             self.failHandshake("the request header is too large", 431)
             return
@@ -102,6 +103,7 @@ class ChargePointProtocol(AdmissionProtocol):
         self.factory.counters.count("connections")
         self._bound_messages()
         self.factory.opened(self)
+        self._pause_for(self.bucket.debt_s(self.last_heard))
         self.session.opened(self, self._address or None)
 
     def _bound_messages(self) -> None:
@@ -134,9 +136,14 @@ class ChargePointProtocol(AdmissionProtocol):
             return
         pause_s = self.bucket.take(self.last_heard)
         if pause_s > 0:
+            self._pause_for(pause_s)
+        session.receive(payload)
+
+    def _pause_for(self, pause_s: float) -> None:
+        """Read on when there is a token again."""
+        if pause_s > 0:
             self.hold("rate")
             self.factory.clock.callLater(pause_s, self.unhold, "rate")
-        session.receive(payload)
 
     def onPong(self, payload: bytes) -> None:
         del payload

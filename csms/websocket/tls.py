@@ -139,7 +139,7 @@ def _pair(certificate: str, key: str) -> _Pair:
     try:
         alternatives = found[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = alternatives.get_values_for_type(x509.DNSName)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         names = []
     if not names:
         names = certificates.names_in(found[0], NameOID.COMMON_NAME)
@@ -148,9 +148,11 @@ def _pair(certificate: str, key: str) -> _Pair:
 
 def _certificate(path: str) -> x509.Certificate:
     try:
-        return certificates.read_certificates(Path(path).read_bytes())[0]
-    except certificates.BadCertificate as error:
+        certificate = certificates.read_certificates(Path(path).read_bytes())[0]
+        certificate.public_key()
+    except (certificates.BadCertificate, UnsupportedAlgorithm) as error:
         raise ValueError(str(error)) from None
+    return certificate
 
 
 def _private_key(path: str) -> Any:

@@ -186,6 +186,10 @@ async def test_nobody_gets_more_calls_by_reconnecting(serve, leaves):
     assert server.socket_of("CP1").bucket is bucket
     assert (await client.ask("more"))[0] == 3
     assert "rate" in server.socket_of("CP1")._holds
+    held = server.socket_of("CP1")
+    await server.charge_point()
+    assert server.socket_of("CP1") is not held
+    assert "rate" in server.socket_of("CP1")._holds, "what was taken too much is waited for before the first CALL"
     server.socket_of("CP1").unhold("rate")
 
 

@@ -203,12 +203,14 @@ def test_whoever_comes_from_outside_is_not_let_in_without_a_password(address):
     assert desk.ledger.committed == desk.ledger.events() == []
 
 
-def test_a_flood_before_the_handshake_is_answered():
+@pytest.mark.parametrize("start", [b"", b"\r\n\r\n"])
+def test_a_flood_before_the_handshake_is_answered(start):
     desk = Desk()
     desk.ledger.reads_wait = True
     protocol = desk.factory.buildProtocol(PEER)
     protocol.makeConnection(Wire())
     protocol.dataReceived(request())
+    protocol.dataReceived(start)
     for _ in range(9):
         protocol.dataReceived(b"x" * 1000)
     assert b" 431 " in protocol.transport.value()
