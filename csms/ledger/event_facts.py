@@ -8,9 +8,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from csms.ledger import energy, evses, reservations
+from csms.ledger import energy, evses
 from csms.ledger.clock import Instant
-from csms.ledger.decision import Context, Draft
+from csms.ledger.decision import Draft
 from csms.ledger.energy import ZERO
 from csms.ledger.event_readings import Split
 from csms.ledger.evses import NoSuchConnector
@@ -81,7 +81,6 @@ def place(draft: Draft, event: TransactionEvent) -> int | None:
 
 def learn(
     draft: Draft,
-    context: Context,
     event: TransactionEvent,
     transaction: Transaction,
     connector_id: int | None,
@@ -105,15 +104,15 @@ def learn(
             transaction = replace(transaction, id_tag=event.id_tag)
         if event.stops:
             transaction = replace(transaction, stop_id_tag=event.id_tag)
-    elif not transaction.id_tag and event.remote_start_id in draft.state.remote_starts:
+    remote_start_id = _either(told.remote_start_id, event.remote_start_id)
+    if not transaction.id_tag and remote_start_id in draft.state.remote_starts:
         told = replace(told, tag_from=event.seq_no)
-        transaction = replace(transaction, id_tag=draft.state.remote_starts[event.remote_start_id])
+        transaction = replace(transaction, id_tag=draft.state.remote_starts[remote_start_id])
     if event.reservation_id is not None and transaction.reservation_id is None:
-        reservations.use(draft, context, event.reservation_id, transaction.transaction_id)
         transaction = replace(transaction, reservation_id=event.reservation_id)
     told = replace(
         told,
-        remote_start_id=_either(told.remote_start_id, event.remote_start_id),
+        remote_start_id=remote_start_id,
         phases_used=_either(event.phases_used, told.phases_used),
         cable_max_current=_either(event.cable_max_current, told.cable_max_current),
     )

@@ -12,7 +12,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from csms.ledger import chargepoints, connectors, event_facts, evses, starts, trail, transactions
+from csms.ledger import chargepoints, connectors, event_facts, evses, reservations, starts, trail, transactions
 from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision, Draft
 from csms.ledger.energy import ZERO
@@ -74,13 +74,15 @@ def take(
     is_after_end = before is not None and _is_after_end(before, event, arrived.arrival)
     transaction = replace(transaction, trail=arrived.trail)
     if not is_after_end:
-        transaction = event_facts.learn(draft, context, event, transaction, connector_id, parts)
+        transaction = event_facts.learn(draft, event, transaction, connector_id, parts)
         if event.kind == "Started" and arrived.arrival != "again":
             _close_others(draft, transaction, tariff)
     elif arrived.arrival != "again":
         draft.change(chargepoints.record(state, context, AFTER_END, body))
     if _differs(transaction, before) if transaction.is_told else _begins(transaction, event, parts):
         transaction = starts.tell(draft, transaction)
+    if transaction.reservation_id is not None and (before is None or before.reservation_id is None):
+        reservations.use(draft, context, transaction.reservation_id, transaction.transaction_id)
     transaction = _read(draft, context, transaction, parts, known, is_settled=is_after_end)
     draft.state = replace(draft.state, latest_start=max(draft.state.latest_start, transaction.start_time))
     is_live = arrived.arrival == "in order" and not event.is_offline and not is_after_end

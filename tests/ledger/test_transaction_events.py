@@ -323,6 +323,17 @@ def test_a_reservation_is_used_up(station):
     station.event("Started", 0, "10:00", "1000", id_tag="TAG", reservation_id=5)
     assert station.payload("reservation_changed")["status"] == "USED"
     assert station.payload("reservation_changed")["transactionId"] == 1
+    told = [event["eventType"] for event in station.events]
+    assert told.index("started") < told.index("reservation_changed"), "nothing names a transaction before its start"
+
+
+def test_a_remote_start_that_is_learnt_of_late(station):
+    """The station began before the daemon knew that it had accepted; later events do not repeat whose start it was."""
+    station.event("Started", 0, "10:00", remote_start_id=7)
+    assert station.payloads("started") == []
+    station.state = replace(station.state, remote_starts={7: "TAG9"})
+    station.event("Updated", 1, "10:01", charging_state="Charging")
+    assert station.payload("started")["idTag"] == "TAG9"
 
 
 def test_readings_that_say_more_than_the_register_are_told(station):
