@@ -106,7 +106,7 @@ class OcspResponders:
         asking: Deferred[Any] = self._slots.run(lambda: Deferred.fromCoroutine(self._ask(str(url), data, issuer)))
         in_time(asking, self._terms.timeout_s, self._clock)
         asking.addCallbacks(self._answered, self._failed, errbackArgs=(url,))
-        asking.addCallback(self._settle, key).addErrback(_broken)
+        asking.addErrback(_broken).addCallback(self._settle, key)
         return waiting
 
     async def _ask(self, url: str, data: OcspData, issuer: Certificate | None) -> OcspAnswer:
@@ -149,5 +149,6 @@ def _settled(waiting: Deferred[OcspAnswer], told: OcspAnswer | NoAnswer) -> Defe
     return waiting
 
 
-def _broken(failure: Failure) -> None:
+def _broken(failure: Failure) -> tuple[NoAnswer, float]:
     _log.failure("a fault in what follows an answer of an OCSP responder", failure)
+    return NoAnswer("InternalError", "the daemon could not make use of the OCSP responder's answer"), 0.0

@@ -183,9 +183,9 @@ class SigningRequests:
             await self._refuse(client_id, request, "the authority has not signed it in time")
 
     async def _refuse(self, client_id: str, request: _Open, reason: str) -> None:
-        self._forget(client_id, request)
         self._warn(client_id, reason)
         await self._decide(client_id, _refusal(reason, request.wanted.certificate_type, request.wanted))
+        self._forget(client_id, request)
 
     def _warn(self, client_id: str, reason: str) -> None:
         _log.error("{client_id}: it gets no certificate: {reason}", client_id=client_id, reason=reason)
