@@ -16,7 +16,7 @@ from csms.handlers.v2.values import ocsp_data
 from csms.handlers.wire import wire_time
 
 _MOST_REQUESTS, _MOST_URLS = 4, 5
-"""As many as the schema allows: of more, which are let pass where deviations are tolerated, nobody is asked."""
+"""As many as the schema allows: more, which are let pass where deviations are tolerated, are not answered."""
 
 
 class CertificateChains:
@@ -31,8 +31,8 @@ class CertificateChains:
     ) -> Deferred[Reply]:
         """Answer GetCertificateChainStatus (M07): Failed where nobody could say, and for revocation lists (M07.FR.05)."""
         asked = [
-            Deferred.fromCoroutine(self._status(request, is_asked=place < _MOST_REQUESTS, **dict(item)))
-            for place, item in enumerate(certificate_status_requests)
+            Deferred.fromCoroutine(self._status(request, **dict(item)))
+            for item in certificate_status_requests[:_MOST_REQUESTS]
         ]
         return gatherResults(asked).addCallback(
             lambda statuses: Reply(call_result.GetCertificateChainStatus(certificate_status=statuses))
@@ -41,15 +41,13 @@ class CertificateChains:
     async def _status(
         self,
         request: Request,
-        *,
-        is_asked: bool,
         certificate_hash_data: dict[str, Any],
         source: str,
         urls: list[str],
         **_more: Any,
     ) -> dict[str, Any]:
         answer = None
-        if self._responders is not None and source == "OCSP" and is_asked:
+        if self._responders is not None and source == "OCSP":
             answer = await _first_answer(self._responders, certificate_hash_data, urls)
         until = answer.next_update if answer is not None else None
         return {

@@ -123,3 +123,13 @@ def test_the_status_of_a_chain():
     assert all(status["certificateHashData"] == HASH for status in statuses)
     for status in ask(V21, "GetCertificateChainStatus", request)["certificateStatus"]:
         assert status["status"] == "Failed"
+
+
+def test_no_more_is_asked_about_a_chain_than_the_schema_allows():
+    responders = FakeProvider(AWAY)
+    item = {"certificateHashData": HASH, "source": "OCSP", "urls": [f"http://ocsp.example.org/{n}" for n in range(9)]}
+    station = Station(version=V21, providers=Providers(responders=responders))
+    request = {"certificateStatusRequests": [item] * 6}
+    statuses = station.ask("GetCertificateChainStatus", request, "tolerant").payload["certificateStatus"]
+    assert [status["status"] for status in statuses] == ["Failed"] * 4
+    assert len(responders.asked) == 4 * 5
