@@ -52,6 +52,7 @@ class Certificates:
         client_id, certificate_type = wanted.client_id, wanted.certificate_type
         try:
             signed = await signer.sign(wanted.csr, client_id, self._shared.now())
+            await check_length(self._shared, client_id, signed.chain)
         except SigningFailed as error:
             reason = str(error)
             _log.error("{client_id}: its certificate was not signed: {reason}", client_id=client_id, reason=reason)
@@ -100,6 +101,16 @@ class Certificates:
                 not_after=certificate.not_after,
             )
             await self._registry.decide(client_id, _announcement(certificate, key))
+
+
+async def check_length(shared: Shared, client_id: str, chain: str) -> None:
+    """Look whether a charge point takes a chain of that length, as far as it has told.
+
+    :raises SigningFailed: it does not.
+    """
+    longest = await shared.ledger.read(stored.longest_chain, client_id)
+    if longest is not None and len(chain) > longest:
+        raise SigningFailed(f"the chain has {len(chain)} characters: the charge point takes {longest}")
 
 
 def _announcement(certificate: Certificate, key: str) -> Rule[None]:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from csms.chargepoint.certificates import check_length
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.outcomes import CommandFailed, InvalidPayload, NotConnected
 from csms.chargepoint.registry import Registry
@@ -169,9 +170,7 @@ class SigningRequests:
         raise InvalidPayload(member, reason)
 
     async def _check(self, chain: str, wanted: SigningRequest, client_id: str) -> Certificate:
-        longest = await self._shared.ledger.read(stored.longest_chain, client_id)
-        if longest is not None and len(chain) > longest:
-            raise SigningFailed(f"the chain has {len(chain)} characters: the charge point takes {longest}")
+        await check_length(self._shared, client_id, chain)
         return await self._authority.check(chain, wanted, client_id, self._shared.now())
 
     async def _give_up(self, client_id: str, request: _Open) -> None:

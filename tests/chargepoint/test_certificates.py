@@ -251,3 +251,13 @@ def _store(ledger: FakeLedger):
         for decision in ledger.committed:
             latest.update({(item.kind, item.key): item for item in decision.changes if type(item) is Fact})
         connection.execute(facts.insert(), [msgspec.structs.asdict(item) for item in latest.values()])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_chain_that_is_longer_than_the_charge_point_takes(tmp_path, version):
+    site = make(tmp_path, version)
+    site.control.ledger._longest_chain = lambda client_id: {"CP1": 300}[client_id]
+    site.ask()
+    assert (site.answers, site.sent) == (["Accepted"], [])
+    [refused] = site.events
+    assert "the charge point takes 300" in refused.reason
