@@ -67,6 +67,20 @@ class Subscriber:
                 self._changed.wait(left)
             return result
 
+    def wait_for_events(self, wanted: set[str], still_s: float = 60.0) -> set[str]:
+        """Wait for events by their ids, as long as new ones come; return those that did not."""
+        missing, taken, until = set(wanted), 0, time.monotonic() + still_s
+        with self._changed:
+            while missing:
+                before = len(missing)
+                missing -= {body.get("eventId") for _, body, _ in self.messages[taken:]}
+                taken = len(self.messages)
+                if len(missing) < before:
+                    until = time.monotonic() + still_s
+                elif missing and not self._changed.wait(max(until - time.monotonic(), 0)):
+                    break
+        return missing
+
     def wait_topic(self, topic: str, count: int = 1) -> list[dict]:
         """Wait for so many messages of a topic; return their bodies."""
         self.wait_for(lambda _: sum(seen == topic for seen, _, _ in self.messages) >= count)

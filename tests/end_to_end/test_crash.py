@@ -80,9 +80,7 @@ async def test_no_session_is_lost_over_twenty_kills(tmp_path, capsys):
             await fleet.stop()
             wanted = await deferToThread(lambda: Ledger(f"sqlite:///{daemon.database}"))
             wanted_ids = {event["eventId"] for event in wanted.events}
-            await deferToThread(
-                subscriber.wait_for, lambda s: wanted_ids <= {body.get("eventId") for _, body, _ in s.messages}, 60
-            )
+            assert not await deferToThread(subscriber.wait_for_events, wanted_ids)
             assert daemon.terminate() == 0
         ledger = Ledger(f"sqlite:///{daemon.database}")
         answered = check_sessions(fleet, ledger)

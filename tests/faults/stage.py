@@ -21,7 +21,6 @@ from tests.mosquitto import UNBOUNDED, Mosquitto
 _POLL_S = 0.02
 _PUBLISHED = "csms_business_events_published_total"
 _WELL_S = 180.0
-_STILL_S = 60.0
 
 
 class CannotRun(Exception):
@@ -154,8 +153,10 @@ class Stage:
         self.chargers.finish()
         ledger = Ledger(self.database_url, [point.client_id for point in self.chargers.fleet.charge_points])
         wanted = {event["eventId"] for event in ledger.events}
-        drained_s = self._until_seen(wanted)
-        lost = self._lost(ledger, wanted)
+        began = time.monotonic()
+        missing = self.subscriber.wait_for_events(wanted)
+        drained_s = time.monotonic() - began
+        lost = self._lost(ledger) + len(missing)
         sessions = len(self.chargers.fleet.sessions)
         if not lost:
             check_sessions(self.chargers.fleet, ledger)
@@ -163,23 +164,7 @@ class Stage:
         late = f"events all seen {drained_s:.0f} s after the last session" if drained_s >= 1 and not lost else ""
         return Outcome(seen, lost, well_s, sessions, "; ".join(filter(None, (remark, late))))
 
-    def _until_seen(self, wanted: set[str]) -> float:
-        """Wait for events to come to the subscriber, as long as new ones do; return how long it took."""
-        began = time.monotonic()
-        progressed, taken, seen = began, 0, set[str]()
-        while not wanted <= seen and time.monotonic() - progressed < _STILL_S:
-            messages = self.subscriber.messages[taken:]
-            new = {body["eventId"] for _, body, _ in messages if "eventId" in body} - seen
-            taken += len(messages)
-            if new:
-                seen |= new
-                progressed = time.monotonic()
-            time.sleep(_POLL_S)
-        return time.monotonic() - began
-
-    def _lost(self, ledger: Ledger, wanted: set[str]) -> int:
+    def _lost(self, ledger: Ledger) -> int:
         completed = ledger.originals("completed")
         answered = [record for record in self.chargers.fleet.sessions if record.stop_answered]
-        sessions = sum(completed[ledger.number(record)] == 0 for record in answered)
-        published = {body.get("eventId") for _, body, _ in self.subscriber.messages}
-        return sessions + len(wanted - published)
+        return sum(completed[ledger.number(record)] == 0 for record in answered)
