@@ -12,7 +12,8 @@ from csms.websocket.tls import ChargePointTls
 from tests.cli.command import csms
 
 ORGANIZATION = "Example Charging"
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC) + timedelta(hours=6)
+"""A while from now: certificates are made, and valid from then on, long after this module was read."""
 DAY = timedelta(days=1)
 
 
