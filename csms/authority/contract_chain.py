@@ -23,7 +23,7 @@ from csms.handlers.contracts import CertificateStatus, Contract, OcspData
 _LONGEST_CHAIN = 16 * 1024
 """OCPP 2.1 allows 10,000 characters."""
 _MOST_CERTIFICATES = 6
-_MOSTHASHES = 4
+_MOST_HASHES = 4
 _EMAID_WITHOUT_CHECK_DIGIT = 14
 _UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE})
 
@@ -102,7 +102,7 @@ def _inquiries(contract: Contract, chain: Sequence[Certificate], roots: Roots) -
 
 def _checked(contract: Contract, roots: Roots) -> Sequence[Certificate]:
     """Return the chain of a contract, none where only hashes were shown."""
-    if len(contract.hashes) > _MOSTHASHES or any(item.hash_algorithm not in HASHES for item in contract.hashes):
+    if len(contract.hashes) > _MOST_HASHES or any(item.hash_algorithm not in HASHES for item in contract.hashes):
         raise BadChain("the OCSP data are not understood")
     if contract.chain is None:
         if not any(roots.knows_issuer(item) for item in contract.hashes):

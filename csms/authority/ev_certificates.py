@@ -19,8 +19,7 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
-import csms
-from csms.authority.exchange import BadAnswer, ask_once, body_of, in_time, reason_of
+from csms.authority.exchange import BadAnswer, ask_once, body_of, in_time, json_headers, reason_of
 from csms.handlers.iso15118 import EvCertificate, NoAnswer
 
 _log = Logger()
@@ -64,14 +63,7 @@ class EvCertificateProvider:
     _slots: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_AT_ONCE))
 
     def __attrs_post_init__(self) -> None:
-        self._headers = Headers(
-            {
-                "Content-Type": ["application/json"],
-                "Accept": ["application/json"],
-                "User-Agent": [f"csms/{csms.__version__}"],
-                **({"Authorization": [f"Bearer {self._terms.token}"]} if self._terms.token is not None else {}),
-            }
-        )
+        self._headers = json_headers(self._terms.token)
 
     def ask(self, client_id: str, request: Mapping[str, Any]) -> Deferred[EvCertificate]:
         """Pass a Get15118EVCertificateRequest on."""

@@ -19,8 +19,27 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
+import csms
+
 _OK = 200
 Answer = TypeVar("Answer")
+
+
+def headers(kind: str, accepted: str, token: str | None = None) -> Headers:
+    """Return the headers of a question: its media type, that of its answer, and who asks."""
+    return Headers(
+        {
+            "Content-Type": [kind],
+            "Accept": [accepted],
+            "User-Agent": [f"csms/{csms.__version__}"],
+            **({"Authorization": [f"Bearer {token}"]} if token is not None else {}),
+        }
+    )
+
+
+def json_headers(token: str | None) -> Headers:
+    """Return the headers of a question in JSON."""
+    return headers("application/json", "application/json", token)
 
 
 class BadAnswer(Exception):

@@ -18,12 +18,10 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
-import csms
 from csms import certificates
-from csms.authority.exchange import BadAnswer, ask_once, body_of, reason_of
+from csms.authority.exchange import BadAnswer, ask_once, body_of, in_time, json_headers, reason_of
 from csms.authority.issued import check_issued
 from csms.authority.signing import AuthorityError, BadRequest, checked
 from csms.certificates import BadCertificate
@@ -65,18 +63,10 @@ class Service:
         }
         text = msgspec.json.encode({name: value for name, value in question.items() if value is not None})
         asking = Deferred.fromCoroutine(self._ask(text))
-        return asking.addTimeout(self._timeout_s, self._clock).addErrback(self._failed)
+        return in_time(asking, self._timeout_s, self._clock).addErrback(self._failed)
 
     async def _ask(self, text: bytes) -> str | None:
-        headers = Headers(
-            {
-                "Content-Type": ["application/json"],
-                "Accept": ["application/json"],
-                "User-Agent": [f"csms/{csms.__version__}"],
-                **({"Authorization": [f"Bearer {self._token}"]} if self._token is not None else {}),
-            }
-        )
-        response = await ask_once(self._agent, self._url.encode("ascii"), headers, text)
+        response = await ask_once(self._agent, self._url.encode("ascii"), json_headers(self._token), text)
         status = response.code
         try:
             return _decoder.decode(await body_of(response, MOST_ANSWER_BYTES)).certificate_chain

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from csms import certificates
+from csms.authority.issuers import UNREADABLE, is_issued_by
 from csms.authority.signing import LONGEST_CHAIN
 from csms.certificates import BadCertificate
 from csms.handlers.certificate_requests import SigningFailed
@@ -22,8 +22,6 @@ from csms.ledger.certificates import Certificate
 _MOST_CERTIFICATES = 6
 _CLOCK_SKEW = timedelta(minutes=5)
 """What an authority has signed just now may begin a little later by its clock."""
-_BAD = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-"""What the library makes of a certificate that is none."""
 
 
 def check_issued(
@@ -48,7 +46,7 @@ def check_issued(
         _check_links(found, roots)
     except BadCertificate as error:
         raise SigningFailed(f"the chain holds {error}") from None
-    except _BAD:
+    except UNREADABLE:
         raise SigningFailed("a certificate of the chain cannot be read") from None
     return Certificate(certificates.serial_of(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
 
@@ -84,11 +82,7 @@ def _check_links(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certifi
 
 
 def _has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return _is_authority(issuer)
+    return is_issued_by(certificate, issuer) and _is_authority(issuer)
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -12,13 +12,11 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
-import csms
 from csms.authority.cache import Cache
 from csms.authority.contracts import RunInThread, read_certificates
-from csms.authority.exchange import ask_again, body_of, in_time, reason_of
+from csms.authority.exchange import ask_again, body_of, headers, in_time, reason_of
 from csms.authority.ocsp_messages import read_response, request_for
 from csms.handlers.contracts import OcspData
 from csms.handlers.iso15118 import NoAnswer, OcspAnswer
@@ -34,13 +32,7 @@ _LONGEST_S = 86_400.0
 """How long an answer is believed at most, whenever the next one comes."""
 _FAILURE_S = 5.0
 """How long a question that had no answer is not asked again."""
-_HEADERS = Headers(
-    {
-        "Content-Type": ["application/ocsp-request"],
-        "Accept": ["application/ocsp-response"],
-        "User-Agent": [f"csms/{csms.__version__}"],
-    }
-)
+_HEADERS = headers("application/ocsp-request", "application/ocsp-response")
 _Key = tuple[OcspData, bool]
 
 

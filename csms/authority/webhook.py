@@ -16,13 +16,11 @@ from twisted.web.client import (
     HostnameCachingHTTPSPolicy,
     HTTPConnectionPool,
 )
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IPolicyForHTTPS
 
-import csms
 from csms.authority import question
 from csms.authority.cache import Cache
-from csms.authority.exchange import in_time, reason_of
+from csms.authority.exchange import in_time, json_headers, reason_of
 from csms.ledger.authorization import TagInfo, TagStatus, fold
 from csms.metrics import Counters
 
@@ -65,14 +63,7 @@ class Webhook:
         self._terms = terms
         self._counters = counters
         self._url = terms.url.encode("ascii")
-        self._headers = Headers(
-            {
-                "Content-Type": ["application/json"],
-                "Accept": ["application/json"],
-                "User-Agent": [f"csms/{csms.__version__}"],
-                **({"Authorization": [f"Bearer {terms.token}"]} if terms.token is not None else {}),
-            }
-        )
+        self._headers = json_headers(terms.token)
         self._known: Cache[_Key, TagInfo] = Cache(clock.seconds, _CACHED)
         self._asked: dict[_Key, _Question] = {}
         self._slots = DeferredSemaphore(_AT_ONCE)

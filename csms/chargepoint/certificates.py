@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define
@@ -14,9 +14,9 @@ from csms.chargepoint.commands import Commands
 from csms.chargepoint.outcomes import CommandFailed, NotConnected
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
-from csms.handlers.certificate_requests import ANSWER, Signed, Signer, Signing, SigningFailed, Wanted
+from csms.handlers.certificate_requests import ANSWER, Signer, Signing, SigningFailed, Wanted
 from csms.ledger import certificates
-from csms.ledger.certificates import Certificate
+from csms.ledger.certificates import Certificate, SigningRequest
 from csms.ledger.decision import Rule
 from csms.store import certificates as stored
 
@@ -70,22 +70,7 @@ class Certificates:
             lambda state, context: certificates.sign(state, context, signed.certificate, certificate_type),
             wanted.message_id,
         )
-        await self._send(wanted, signed)
-
-    async def _send(self, wanted: Wanted, signed: Signed) -> None:
-        client_id = wanted.client_id
-        payload: dict[str, Any] = {"certificateChain": signed.chain}
-        if wanted.certificate_type is not None:
-            payload["certificateType"] = wanted.certificate_type
-        if wanted.request_id is not None:
-            payload["requestId"] = wanted.request_id
-        try:
-            try:
-                await self._commands.send(client_id, ANSWER, payload)
-            except NotConnected:
-                await self._commands.queue(client_id, ANSWER, payload, self._shared.now() + _WAITS)
-        except CommandFailed as error:
-            _log.warn("{client_id}: its certificate was not taken: {error}", client_id=client_id, error=str(error))
+        await send_chain(self._commands, client_id, wanted, signed.chain, self._shared.now() + _WAITS)
 
     async def announce(self) -> None:
         """Say which certificates end soon; of each once."""
@@ -111,6 +96,24 @@ async def check_length(shared: Shared, client_id: str, chain: str) -> None:
     longest = await shared.ledger.read(stored.longest_chain, client_id)
     if longest is not None and len(chain) > longest:
         raise SigningFailed(f"the chain has {len(chain)} characters: the charge point takes {longest}")
+
+
+async def send_chain(
+    commands: Commands, client_id: str, wanted: Wanted | SigningRequest, chain: str, until: datetime
+) -> None:
+    """Send a charge point the certificate that it has asked for; where it is away the command waits for it ``until`` then."""
+    payload: dict[str, Any] = {"certificateChain": chain}
+    if wanted.certificate_type is not None:
+        payload["certificateType"] = wanted.certificate_type
+    if wanted.request_id is not None:
+        payload["requestId"] = wanted.request_id
+    try:
+        try:
+            await commands.send(client_id, ANSWER, payload)
+        except NotConnected:
+            await commands.queue(client_id, ANSWER, payload, until)
+    except CommandFailed as error:
+        _log.warn("{client_id}: its certificate was not taken: {error}", client_id=client_id, error=str(error))
 
 
 def _announcement(certificate: Certificate, key: str) -> Rule[None]:

@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from csms.chargepoint.certificates import check_length
+from csms.chargepoint.certificates import check_length, send_chain
 from csms.chargepoint.commands import Commands
-from csms.chargepoint.outcomes import CommandFailed, InvalidPayload, NotConnected
+from csms.chargepoint.outcomes import InvalidPayload, NotConnected
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.handlers.certificate_requests import (
@@ -69,13 +69,7 @@ class SigningRequests:
             client_id = wanted.client_id
             signing.in_hand.add(client_id)
             self._shared.clock.callLater(_LEAST_S, signing.in_hand.discard, client_id)
-            request = SigningRequest(
-                csr=wanted.csr,
-                asked_at=self._shared.now(),
-                certificate_type=wanted.certificate_type,
-                request_id=wanted.request_id,
-            )
-            self._take_up(client_id, request)
+            self._take_up(client_id, wanted.kept(self._shared.now()))
 
         signing.on_accepted = accepted
         self._commands.inspections[ANSWER] = self._inspect
@@ -124,21 +118,7 @@ class SigningRequests:
         wanted = request.wanted
         await self._decide(client_id, lambda state, context: certificates.answer(state, context, wanted, certificate))
         self._forget(client_id, request)
-        await self._send(client_id, wanted, chain)
-
-    async def _send(self, client_id: str, wanted: SigningRequest, chain: str) -> None:
-        payload: dict[str, Any] = {"certificateChain": chain}
-        if wanted.certificate_type is not None:
-            payload["certificateType"] = wanted.certificate_type
-        if wanted.request_id is not None:
-            payload["requestId"] = wanted.request_id
-        try:
-            try:
-                await self._commands.send(client_id, ANSWER, payload)
-            except NotConnected:
-                await self._commands.queue(client_id, ANSWER, payload, self._shared.now() + self._patience)
-        except CommandFailed as error:
-            _log.warn("{client_id}: its certificate was not taken: {error}", client_id=client_id, error=str(error))
+        await send_chain(self._commands, client_id, wanted, chain, self._shared.now() + self._patience)
 
     async def _inspect(self, client_id: str, payload: dict[str, Any]) -> None:
         """Look at a certificate that is to be sent, whoever sends it.

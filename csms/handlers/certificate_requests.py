@@ -39,6 +39,12 @@ class Wanted(Struct, frozen=True, kw_only=True):
     request_id: int | None
     message_id: str | None
 
+    def kept(self, asked_at: datetime) -> SigningRequest:
+        """Return it as it is kept until another authority has signed it."""
+        return SigningRequest(
+            csr=self.csr, asked_at=asked_at, certificate_type=self.certificate_type, request_id=self.request_id
+        )
+
 
 class Signed(Struct, frozen=True):
     """A certificate for a charge point, and its chain in PEM: itself first, without the root."""
@@ -151,12 +157,7 @@ def _kept(request: Request, wanted: Wanted) -> Decision[None]:
         request.context,
         kind=ACTION,
         body=request.payload,
-        wanted=SigningRequest(
-            csr=wanted.csr,
-            asked_at=request.context.now,
-            certificate_type=wanted.certificate_type,
-            request_id=wanted.request_id,
-        ),
+        wanted=wanted.kept(request.context.now),
     )
 
 
