@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
 from sqlalchemy.exc import DBAPIError
 
 from csms.events import business, topics
-from csms.ledger.decision import Change, Decision
+from csms.ledger.decision import Decision
 from csms.ledger.model import Monitor, Report, Variable, VariableValue
 from csms.ledger.state import (
     ChargePoint,
@@ -129,6 +129,21 @@ class _Sequence(Struct, frozen=True, gc=False):
     sequence: int
 
 
+_KEYS: dict[type[Any], Callable[[Any], object]] = {
+    **dict.fromkeys((ChargePoint, Provisioned, PasswordHash, _Sequence), attrgetter("client_id")),
+    **dict.fromkeys((Connector, EvseConnector), attrgetter("client_id", "connector_id")),
+    **dict.fromkeys((Transaction, MeterProgress, EventProgress), attrgetter("transaction_id")),
+    **dict.fromkeys((ConfigurationKey, ConfigurationResult), attrgetter("client_id", "key")),
+    **dict.fromkeys((Variable, VariableValue), attrgetter("client_id", "variable_key", "attribute")),
+    Reservation: attrgetter("client_id", "reservation_id"),
+    Fact: attrgetter("client_id", "kind", "key"),
+    Monitor: attrgetter("client_id", "monitor_id"),
+    Report: attrgetter("client_id", "request_id"),
+    StationTariff: attrgetter("client_id", "evse_id", "tariff_id"),
+}
+"""What tells a row from others of its kind in one commit. Kinds that are only ever added have nothing: all are written."""
+
+
 class Prepared(Struct, frozen=True, gc=False):
     """A decision as the rows to write: made where the decision was, while its parts are at hand.
 
@@ -181,13 +196,14 @@ class Statements:
     def prepare(self, decision: Decision[Any]) -> Prepared:
         """Return a decision's rows."""
         rows: list[tuple[type[Any], object, list[Any]]] = []
-        for change in decision.changes:
-            kind = type(change)
-            rows.append((kind, _key(change), self._bulks[kind].row(change)))
+        changes: list[Any] = [*decision.changes]
         if decision.events:
-            client_id = decision.state.charge_point.client_id
-            sequence = _Sequence(client_id, decision.state.sequence)
-            rows.append((_Sequence, client_id, self._bulks[_Sequence].row(sequence)))
+            changes.append(_Sequence(decision.state.charge_point.client_id, decision.state.sequence))
+        for change in changes:
+            kind = type(change)
+            row, key = self._bulks[kind].row(change), _KEYS.get(kind)
+            # Not by the change itself: it is gone before the commit, and the next one may be made in its place.
+            rows.append((kind, key(change) if key is not None else id(row), row))
         return Prepared(rows, [_logged(event) for event in decision.events])
 
     def execute(
@@ -210,30 +226,6 @@ class Statements:
             event.position = position
         self._event.execute(connection, [self._event.row(event) for event in events])
         return events
-
-
-def _key(change: Change) -> object:
-    if isinstance(change, Transaction | MeterProgress | EventProgress):
-        return change.transaction_id
-    if isinstance(change, Connector | EvseConnector):
-        return change.client_id, change.connector_id
-    if isinstance(change, Reservation):
-        return change.client_id, change.reservation_id
-    if isinstance(change, ConfigurationKey | ConfigurationResult):
-        return change.client_id, change.key
-    if isinstance(change, Fact):
-        return change.client_id, change.kind, change.key
-    if isinstance(change, Reading | Record):
-        return id(change)  # the most of all
-    if isinstance(change, VariableValue):
-        return change.client_id, change.variable_key, change.attribute
-    if isinstance(change, Monitor):
-        return change.client_id, change.monitor_id
-    if isinstance(change, Report):
-        return change.client_id, change.request_id
-    if isinstance(change, StationTariff):
-        return change.client_id, change.evse_id, change.tariff_id
-    return change.client_id if isinstance(change, ChargePoint | Provisioned | PasswordHash) else id(change)
 
 
 def _logged(event: business.BusinessEvent) -> LoggedEvent:

@@ -12,7 +12,7 @@ from twisted.internet.defer import DeferredList
 
 from csms.ledger import chargepoints
 from csms.ledger.metering import Sample
-from csms.store import event_log, queries, tables
+from csms.store import event_log, listings, queries, tables
 from csms.store.errors import StoreError, StoreUnavailable
 from tests.store import decisions
 from tests.store.decisions import NOW
@@ -101,6 +101,19 @@ async def test_a_thousand_decisions_at_once_take_a_few_commits(store):
     events = await store.read(event_log.events_after, 0, 2000)
     assert len(events) == 1000
     assert len({event.client_id for event in events}) == 1000
+
+
+@pytest_twisted.ensureDeferred
+async def test_every_reading_of_a_group_is_written_though_its_decision_is_gone_by_then(store):
+    state = await commit(store, decisions.connected())
+    state = await commit(store, decisions.started(state, 7))
+    before = store.commits
+    # Each decision is let go when it is handed over, so that the next one takes its place in memory.
+    done = [store.commit(decisions.metered(state, 7, minutes=minutes)) for minutes in range(1, 201)]
+    assert all(success for success, _ in await DeferredList(done))
+    assert store.commits - before < 100
+    page = await store.read(listings.readings_after, 7, None, 500)
+    assert [row.reading.taken_at.minute + 60 * (row.reading.taken_at.hour - 11) for row in page] == list(range(1, 201))
 
 
 @pytest_twisted.ensureDeferred
