@@ -192,8 +192,8 @@ def _shown_reading(reading: Reading, transaction_id: int) -> ShownReading:
         transaction_id=transaction_id,
         measurands=msgspec.json.decode(contents.measurands or b"{}", type=dict[str, Measurement]),
         samples=samples,
-        current_power=contents.power if contents.power is not None else UNSET,
-        total_energy=contents.register if contents.register is not None else UNSET,
+        current_power=msgspec.json.decode(contents.power) if contents.power is not None else UNSET,
+        total_energy=msgspec.json.decode(contents.register) if contents.register is not None else UNSET,
     )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 
-from msgspec import UNSET, Struct, json
+from msgspec import UNSET, Raw, Struct, json
 
-from csms.events.business import Number, SignedValue
+from csms.events.business import SignedValue
 from csms.ledger.clock import Instant
 from csms.ledger.numbers import Value, kilo, number, read
 
@@ -54,6 +55,7 @@ _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 _LINES = ("L1", "L2", "L3")
 _LINE_TO_LINE = ("L1-L2", "L2-L3", "L3-L1")
 _encode = json.Encoder().encode
+_WHAT_IT_IS = attrgetter("measurand", "unit", "phase", "context", "location", "format")
 
 
 class Sample(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -80,15 +82,15 @@ class Digest(Struct, frozen=True, gc=False):
     """What one reading time says.
 
     ``measurands`` is the JSON of `csms.events.business.Measurement` by name, nothing where there are none; ``power`` and
-    ``register`` are what is published of the two. ``registers`` are the values of the energy register at the outlet in Wh,
+    ``register`` are the JSON of what is published of the two, in kW and kWh. ``registers`` are the values of the energy register at the outlet in Wh,
     each with its context; ``intervals`` likewise.
     """
 
     measurands: bytes
     names: frozenset[str]
     """Of the measurands, as they are published."""
-    power: Number | None
-    register: Number | None
+    power: Raw | None
+    register: Raw | None
     registers: list[tuple[str | None, Decimal]]
     intervals: list[tuple[str | None, Decimal]]
     signed: list[SignedValue]
@@ -137,9 +139,9 @@ class _Group(Struct, gc=False):
         one = self.one
         return values[one].base if one is not None else _over_phases(self, values)
 
-    def number(self, value: Decimal) -> Number:
-        """Return a value as it is published."""
-        return number(value) if self.exponent is None else kilo(value)
+    def text(self, value: Decimal) -> bytes:
+        """Return the JSON of a value as it is published."""
+        return _encode(number(value) if self.exponent is None else kilo(value))
 
 
 class _Shape(Struct, gc=False):
@@ -150,16 +152,19 @@ class _Shape(Struct, gc=False):
     """Of each sample."""
     signed: dict[int, None]
     """The places of signed values, in order."""
-    template: list[bytes] = []
-    """The JSON of what is published, empty where a value belongs."""
-    single: list[tuple[int, int]] = []
-    """Where in the template which sample's value belongs."""
-    combined: list[tuple[int, _Group]] = []
-    """Where in the template the value over a group's phases belongs."""
-    published: dict[str, _Group] = {}
+    template: bytes = b""
+    """The JSON of what is published, with %b where a value belongs."""
+    places: list[int] = []
+    """Which values belong there, by the places of samples; beyond these are `combined`."""
+    combined: list[_Group] = []
+    """What is published over a group's phases."""
+    power: int | None = None
+    """The place of the published power, and of the published energy register; as `places`."""
+    register: int | None = None
     names: frozenset[str] = frozenset()
-    metered: list[_Group] = []
-    """Those that count as energy: the register at the outlet, and intervals."""
+    registers: list[tuple[str | None, _Group]] = []
+    """Those that count as energy, with their context: the register at the outlet, and intervals."""
+    intervals: list[tuple[str | None, _Group]] = []
 
 
 _shapes: dict[tuple[tuple[str | None, ...], ...], _Shape] = {}
@@ -181,7 +186,7 @@ def _digest(samples: Sequence[Sample], at: datetime) -> Digest:
 
 def _shape(samples: Sequence[Sample]) -> _Shape:
     """Return the shape of a message; a charge point's messages are nearly all of one or two shapes."""
-    key = tuple([(s.measurand, s.unit, s.phase, s.context, s.location, s.format) for s in samples])
+    key = tuple(map(_WHAT_IT_IS, samples))
     shape = _shapes.get(key)
     if shape is None:
         shape = _find_shape(samples)
@@ -229,29 +234,42 @@ def _make_template(shape: _Shape) -> None:
         # Of several contexts at one time the later one is published; Transaction.Begin is no progress and gives way.
         if group.context != BEGIN or group.published not in published:
             published[group.published] = group
-    single, combined = [], []
-    pieces = [b"{"]
+    count = len(shape.exponents)
+    combined: list[_Group] = []
+    places: list[int] = []
+    members = []
     for name, group in published.items():
-        pieces += [_encode(name), b':{"value":', b""]
-        if group.one is not None:
-            single.append((len(pieces) - 1, group.one))
-        else:
-            combined.append((len(pieces) - 1, group))
-        only_phase = next(iter(group.phases)) if len(group.phases) == 1 and group.plain is None else None
-        members = {"unit": group.unit, "context": group.context, "location": group.location, "phase": only_phase}
-        pieces += [b",%b:%b" % (_encode(key), _encode(text)) for key, text in members.items() if text or key == "unit"]
-        for number_of_phase, (phase, place) in enumerate(group.phases.items()):
-            pieces += [b"," if number_of_phase else b',"phases":{', _encode(phase), b":", b""]
-            single.append((len(pieces) - 1, place))
-        pieces += [b"}" if group.phases else b"", b"}", b","]
-    pieces[-1] = b"}"
-    shape.template, shape.single, shape.combined, shape.published = pieces, single, combined, published
+        place = group.one
+        if place is None:
+            place = count + len(combined)
+            combined.append(group)
+        if name == POWER:
+            shape.power = place
+        elif name == REGISTER:
+            shape.register = place
+        members.append(_member(name, group))
+        places += [place, *group.phases.values()]
+    shape.template, shape.places, shape.combined = b"{%b}" % b",".join(members), places, combined
     shape.names = frozenset(published)
-    shape.metered = [
-        group
-        for group in shape.groups
-        if group.is_plain and group.exponent is not None and group.measurand in (REGISTER, INTERVAL)
-    ]
+    metered = [group for group in shape.groups if group.is_plain and group.exponent is not None]
+    shape.registers = [(group.context, group) for group in metered if group.measurand == REGISTER]
+    shape.intervals = [(group.context, group) for group in metered if group.measurand == INTERVAL]
+
+
+def _member(name: str, group: _Group) -> bytes:
+    """Return the JSON of a published measurand, with %b for its value and for that of each of its phases."""
+    only_phase = next(iter(group.phases)) if len(group.phases) == 1 and group.plain is None else None
+    about = {"unit": group.unit, "context": group.context, "location": group.location, "phase": only_phase}
+    members = [b'"value":%b']
+    members += [b"%b:%b" % (_literal(key), _literal(text)) for key, text in about.items() if text or key == "unit"]
+    if group.phases:
+        members.append(b'"phases":{%b}' % b",".join(b"%b:%%b" % _literal(phase) for phase in group.phases))
+    return b"%b:{%b}" % (_literal(name), b",".join(members))
+
+
+def _literal(text: str | None) -> bytes:
+    """Return the JSON of a text as it stands in a template."""
+    return _encode(text).replace(b"%", b"%%")
 
 
 def _signed(sample: Sample, at: datetime) -> SignedValue:
@@ -265,23 +283,18 @@ def _signed(sample: Sample, at: datetime) -> SignedValue:
 
 
 def _summarise(shape: _Shape, values: list[Value], signed: list[SignedValue], dropped: int) -> Digest:
-    registers: list[tuple[str | None, Decimal]] = []
-    intervals: list[tuple[str | None, Decimal]] = []
-    for group in shape.metered:
-        (registers if group.measurand == REGISTER else intervals).append((group.context, group.value(values)))
+    registers = [(context, group.value(values)) for context, group in shape.registers]
+    intervals = [(context, group.value(values)) for context, group in shape.intervals] if shape.intervals else []
     if not shape.groups:
         return Digest(b"", frozenset(), None, None, registers, intervals, signed, dropped)
-    pieces = shape.template.copy()
-    for place, sample in shape.single:
-        pieces[place] = values[sample].text
-    for place, group in shape.combined:
-        pieces[place] = _encode(group.number(group.value(values)))
-    power, register = shape.published.get(POWER), shape.published.get(REGISTER)
+    texts = [value.text for value in values]
+    if shape.combined:
+        texts += [group.text(group.value(values)) for group in shape.combined]
     return Digest(
-        b"".join(pieces),
+        shape.template % tuple([texts[place] for place in shape.places]),
         shape.names,
-        power.number(power.value(values)) if power is not None else None,
-        register.number(register.value(values)) if register is not None else None,
+        Raw(texts[shape.power]) if shape.power is not None else None,
+        Raw(texts[shape.register]) if shape.register is not None else None,
         registers,
         intervals,
         signed,

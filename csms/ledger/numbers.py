@@ -11,6 +11,8 @@ _THREE = Decimal("0.001")
 _LARGEST = Decimal(10) ** 13
 _LONGEST_NUMBER = 40
 _MOST_DECIMALS = 20
+_LONGEST_WHOLE = 13
+"""So many digits are below the largest number."""
 _encode = json.Encoder().encode
 
 
@@ -54,6 +56,8 @@ def read(text: str, exponent: int | None) -> Value | None:
 @lru_cache(maxsize=2048)
 def _read(text: str, exponent: int | None) -> Value | None:
     """As `read`. Only what is finite and of a size that a meter could show is a number."""
+    if exponent == 0 and len(text) < _LONGEST_WHOLE and text.isascii() and text.isdigit():
+        return Value(Decimal(text), _whole_kilo(int(text)))
     try:
         value = Decimal(text)
         # A NaN raises when it is compared.
@@ -69,3 +73,9 @@ def _read(text: str, exponent: int | None) -> Value | None:
         return Value(value, _encode(number(value)))
     value = value.scaleb(exponent) if exponent else value
     return Value(value, _encode(kilo(value)))
+
+
+def _whole_kilo(value: int) -> bytes:
+    """As `kilo`, as JSON, for what nearly all registers show: whole Wh."""
+    kilos, rest = divmod(value, 1000)
+    return (b"%d.%03d" % (kilos, rest)).rstrip(b"0") if rest else b"%d" % kilos

@@ -195,8 +195,8 @@ def _event(
         timestamp=at,
         measurands=Raw(contents.measurands),  # type: ignore[arg-type]  # encoded already
         transaction_id=transaction_id if transaction_id is not None else UNSET,
-        current_power=contents.power if contents.power is not None else UNSET,
-        total_energy=contents.register if contents.register is not None else UNSET,
+        current_power=contents.power if contents.power is not None else UNSET,  # type: ignore[arg-type]
+        total_energy=contents.register if contents.register is not None else UNSET,  # type: ignore[arg-type]
         **names,
     )
 

@@ -26,7 +26,7 @@ from csms.store.event_log import EventLogReader, LoggedEvent
 from csms.store.ownership import Lease, gateway_lease, relay_lease
 from csms.store.schema import bring_up_to_date
 from csms.store.tag_facts import tag_facts
-from csms.store.tag_memory import TagMemory
+from csms.store.tag_memory import STAYS_WHERE_ALONE, STAYS_WHERE_SHARED, TagMemory
 from csms.store.tail import Tail
 from csms.store.writer import GroupCommitWriter, Ruling, Waiter, unavailable
 
@@ -58,10 +58,13 @@ class Store:
     _readers: ThreadPool = field(factory=lambda: ThreadPool(0, _READERS, "ledger-reader"))
     _browsers: ThreadPool = field(factory=lambda: ThreadPool(0, _BROWSERS, "ledger-browser"))
     tail: Tail = field(factory=Tail)
-    _tags: TagMemory = field(factory=TagMemory)
+    _tags: TagMemory = field(init=False)
     _ids: range = range(0)
     _write_engine: Engine = field(init=False)
     _read_engine: Engine | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._tags = TagMemory(STAYS_WHERE_SHARED if self.is_shared else STAYS_WHERE_ALONE)
 
     def open(self) -> Deferred[None]:
         """Take ownership, bring the schema up to date and start the threads; fails with `StoreError`."""

@@ -11,8 +11,9 @@ from csms.ledger.authorization import TagFacts, fold, is_limited
 
 _MOST = 2048
 _LONGEST_TAG = 255
-_STAYS = timedelta(seconds=5)
+STAYS_WHERE_SHARED = timedelta(seconds=5)
 """Another daemon on the same database may change a tag: it is heard of after so long."""
+STAYS_WHERE_ALONE = timedelta(minutes=10)
 
 
 class _Entry(Struct, frozen=True, gc=False):
@@ -27,8 +28,9 @@ class TagMemory:
     ``version`` counts the changes of this daemon. What was read under an earlier one is not believed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stays: timedelta) -> None:
         self.version = 0
+        self._stays = stays
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     def changed(self) -> None:
@@ -38,7 +40,7 @@ class TagMemory:
     def get(self, tag: str, now: datetime) -> TagFacts | None:
         """Return what is known of a tag, None where it has to be read."""
         entry = self._entries.get(fold(tag))
-        if entry is None or entry.version != self.version or not entry.read_at <= now <= entry.read_at + _STAYS:
+        if entry is None or entry.version != self.version or not entry.read_at <= now <= entry.read_at + self._stays:
             return None
         return entry.facts
 
