@@ -104,11 +104,12 @@ class Draft:
         """Have an event published; return its id."""
         context = self._context
         event_id = context.new_event_id(event_type, context.now)
-        sequence = self.state.sequence + 1
+        state = self.state
+        sequence = state.sequence + 1
         self._events.append(
             BusinessEvent(
                 timestamp=context.now,
-                client_id=self.state.charge_point.client_id,
+                client_id=state.charge_point.client_id,
                 event_type=event_type,
                 event_id=event_id,
                 payload=payload,
@@ -118,7 +119,7 @@ class Draft:
                 supersedes=supersedes if supersedes is not None else UNSET,
             )
         )
-        self.state = replace(self.state, sequence=sequence)
+        self.state = replace(state, sequence=sequence)
         return event_id
 
     def take(self, decision: Decision[Answer]) -> Answer:

@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, Struct, json
 
 from csms.events.business import SignedValue
 from csms.ledger.clock import Instant
-from csms.ledger.numbers import Value, kilo, number, read
+from csms.ledger.numbers import Value, kilo, number, read_all
 
 REGISTER = "Energy.Active.Import.Register"
 INTERVAL = "Energy.Active.Import.Interval"
@@ -55,6 +55,7 @@ _TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
 _LINES = ("L1", "L2", "L3")
 _LINE_TO_LINE = ("L1-L2", "L2-L3", "L3-L1")
 _encode = json.Encoder().encode
+_TEXT = attrgetter("text")
 _WHAT_IT_IS = attrgetter("measurand", "unit", "phase", "context", "location", "format")
 
 
@@ -172,7 +173,7 @@ _shapes: dict[tuple[tuple[str | None, ...], ...], _Shape] = {}
 
 def _digest(samples: Sequence[Sample], at: datetime) -> Digest:
     shape = _shape(samples)
-    values = [read(sample.value, exponent) for sample, exponent in zip(samples, shape.exponents, strict=True)]
+    values = read_all([sample.value for sample in samples], shape.exponents)
     dropped = 0
     if shape.signed or None in values:
         signed = [_signed(samples[place], at) for place in shape.signed]
@@ -287,11 +288,11 @@ def _summarise(shape: _Shape, values: list[Value], signed: list[SignedValue], dr
     intervals = [(context, group.value(values)) for context, group in shape.intervals] if shape.intervals else []
     if not shape.groups:
         return Digest(b"", frozenset(), None, None, registers, intervals, signed, dropped)
-    texts = [value.text for value in values]
+    texts = list(map(_TEXT, values))
     if shape.combined:
         texts += [group.text(group.value(values)) for group in shape.combined]
     return Digest(
-        shape.template % tuple([texts[place] for place in shape.places]),
+        shape.template % tuple(map(texts.__getitem__, shape.places)),
         shape.names,
         Raw(texts[shape.power]) if shape.power is not None else None,
         Raw(texts[shape.register]) if shape.register is not None else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -51,6 +52,13 @@ def read(text: str, exponent: int | None) -> Value | None:
     ``exponent`` is the power of ten from the unit as sent to the base unit of what is published in kilo; None: it is not.
     """
     return _read(text, exponent) if len(text) <= _LONGEST_NUMBER else None
+
+
+def read_all(texts: Sequence[str], exponents: Sequence[int | None]) -> list[Value | None]:
+    """As `read`, for all values of a message. No text that is too long may be remembered."""
+    if max(map(len, texts), default=0) <= _LONGEST_NUMBER:
+        return list(map(_read, texts, exponents))
+    return list(map(read, texts, exponents))
 
 
 @lru_cache(maxsize=2048)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from csms.events.business import MeterReading, SignedValue
 from csms.ledger import energy, evses, starts
 from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.energy import EnergyMeter
 from csms.ledger.metering import Digest, MeterValue
 from csms.ledger.state import ChargePointState, EventProgress, MeterProgress, Reading, Transaction
 
@@ -115,19 +116,25 @@ def take_readings(
     """
     transaction = owner if isinstance(owner, Transaction) else None
     transaction_id = owner.transaction_id if isinstance(owner, Transaction) else owner
-    latest = draft.state.latest_reading.get(connector_id)
-    register = draft.state.registers.get(connector_id)
+    open_transaction = transaction if transaction is not None and transaction.status != "completed" else None
+    meter, signed = (open_transaction.meter, open_transaction.signed) if open_transaction is not None else (None, ())
+    state = draft.state
+    client_id = state.charge_point.client_id
+    names = _names(state, connector_id, transaction) if state.evses else {}
+    latest = state.latest_reading.get(connector_id)
+    register = state.registers.get(connector_id)
     for reading in readings:
         at, contents = reading.instant.at, reading.contents
         samples = _encode(reading.samples)
-        if (connector_id, at, samples) in known:
+        if known and (connector_id, at, samples) in known:
             continue
-        if transaction is not None and transaction.status != "completed":
-            transaction = _progress(transaction, contents, at)
+        if meter is not None:
+            meter = _progress(meter, contents, at)
+            signed = _add_signed(signed, contents.signed)
         energy_wh = contents.registers[-1][1] if contents.registers else None
         draft.change(
             Reading(
-                client_id=draft.state.charge_point.client_id,
+                client_id=client_id,
                 connector_id=connector_id,
                 transaction_id=transaction_id,
                 taken_at=at,
@@ -137,33 +144,35 @@ def take_readings(
             )
         )
         if contents.measurands and not is_silent:
-            names = _names(draft.state, connector_id, transaction) if draft.state.evses else {}
             draft.emit("meter_reading", _event(connector_id, transaction_id, contents, at, names))
         if latest is None or at >= latest:
             latest, register = at, energy_wh if energy_wh is not None else register
     _remember(draft, connector_id, latest, register)
-    return transaction
+    if open_transaction is None or meter is None:
+        return transaction
+    if meter is open_transaction.meter and signed is open_transaction.signed:
+        return open_transaction
+    return replace(open_transaction, meter=meter, signed=signed)
 
 
 def _remember(draft: Draft, connector_id: int, latest: datetime | None, register: Decimal | None) -> None:
     state = draft.state
+    changes: dict[str, Any] = {}
     if latest is not None and latest != state.latest_reading.get(connector_id):
         since = max(latest, state.readings_known_since)
-        state = replace(state, latest_reading={**state.latest_reading, connector_id: since})
+        changes["latest_reading"] = {**state.latest_reading, connector_id: since}
     if register is not None:
-        state = replace(state, registers={**state.registers, connector_id: register})
-    draft.state = state
+        changes["registers"] = {**state.registers, connector_id: register}
+    if changes:
+        draft.state = replace(state, **changes)
 
 
-def _progress(transaction: Transaction, contents: Digest, at: datetime) -> Transaction:
-    meter = transaction.meter
+def _progress(meter: EnergyMeter, contents: Digest, at: datetime) -> EnergyMeter:
     for context, register_wh in contents.registers:
         meter = energy.read(meter, register_wh, at, context)
     for context, energy_wh in contents.intervals:
         meter = energy.read_interval(meter, energy_wh, at, context)
-    if meter is transaction.meter and not contents.signed:
-        return transaction
-    return replace(transaction, meter=meter, signed=_add_signed(transaction.signed, contents.signed))
+    return meter
 
 
 def _add_signed(have: tuple[SignedValue, ...], new: list[SignedValue]) -> tuple[SignedValue, ...]:

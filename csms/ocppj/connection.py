@@ -9,7 +9,7 @@ Everything that affects this state lives in this file.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +19,8 @@ from csms.ocppj.versions import Version
 
 REMEMBERED_ANSWERS: Final = 4
 """How many of its latest answers a connection can repeat. A charge point has one CALL outstanding; a few cover pipelining."""
+_PARTS: Final = 3
+_OLDEST: Final = -(REMEMBERED_ANSWERS - 1) * _PARTS
 MAX_WAITING: Final = 256
 """How many CALLs either side may have waiting for their turn."""
 
@@ -88,7 +90,8 @@ class Connection:
         self._current: tuple[str, int] | None = None
         """Message id and digest of the CALL in hand."""
         self._waiting: deque[Call] | None = None
-        self._answers: tuple[tuple[str, int, bytes], ...] = ()
+        self._answers: tuple[str | int | bytes, ...] = ()
+        """Message id, digest and answer of the latest CALLs, one after the other: flat, as there is one for each socket."""
         self._answered: dict[str, str] | None = {} if frames.CALLRESULTERROR in version.message_types else None
         """The actions of those answers by their message ids, where the version lets a result be refused."""
         self._outstanding: _Outgoing | None = None
@@ -126,7 +129,7 @@ class Connection:
         if self._current is None:
             raise RuntimeError("there is no CALL to answer")
         if not text.startswith(frames.ERROR):
-            self._answers = (*self._answers[-REMEMBERED_ANSWERS + 1 :], (*self._current, text))
+            self._answers = (*self._answers[_OLDEST:], *self._current, text)
         self._current = None
         return self.next()
 
@@ -148,13 +151,21 @@ class Connection:
 
     def _begin(self, call: Call) -> Call | Repeated:
         digest = hash(call.raw)
-        for message_id, seen, text in self._answers:
-            if message_id == call.message_id and seen == digest:
+        if call.message_id in self._answers:
+            text = self._answered_before(call.message_id, digest)
+            if text is not None:
                 return Repeated(call, text)
         self._current = (call.message_id, digest)
         if self._answered is not None:
             self._remember_action(self._answered, call)
         return call
+
+    def _answered_before(self, message_id: str, digest: int) -> bytes | None:
+        answers: Any = self._answers
+        for place in range(0, len(answers), _PARTS):
+            if answers[place] == message_id and answers[place + 1] == digest:
+                return answers[place + 2]  # type: ignore[no-any-return]
+        return None
 
     @staticmethod
     def _remember_action(answered: dict[str, str], call: Call) -> None:

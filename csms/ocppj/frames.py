@@ -99,6 +99,21 @@ def decode(data: bytes, version: Version) -> Frame:
         raise
     except codec.BadJson as error:
         raise BadFrame(NO_MESSAGE_ID, version.rpc_framework_error, str(error)) from None
+    if type(frame) is list and len(frame) == 4 and frame[0] == CALL:
+        # Nearly all that comes, and nothing is wrong with it.
+        kind, message_id, action, payload = frame
+        if (
+            type(message_id) is str
+            and 0 < len(message_id) <= version.max_message_id
+            and type(action) is str
+            and type(payload) is dict
+            and type(kind) is int
+        ):
+            return Call(message_id, action, payload, data)
+    return _look_closely(frame, data, version)
+
+
+def _look_closely(frame: Any, data: bytes, version: Version) -> Frame:
     if type(frame) is not list or not frame:
         raise BadFrame(NO_MESSAGE_ID, version.rpc_framework_error, "not an array [MessageTypeId, MessageId, ...]")
     kind, message_id = frame[0], frame[1] if len(frame) > 1 else None

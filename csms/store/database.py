@@ -17,7 +17,7 @@ Durability = Literal["full", "normal"]
 _BUSY_TIMEOUT_S = 5
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
 _CACHE_KIB = 512
-_READERS_CACHE_KIB = 128
+_READERS_CACHE_KIB = 64
 _CHECKPOINT_PAGES = 2000
 """8 MiB: busy pages are written many times to the log, but once to the database."""
 _READERS = 6

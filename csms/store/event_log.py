@@ -83,7 +83,15 @@ _CONNECTORS = (
     )
     .where(connectors.c.client_id.in_(bindparam("client_ids", expanding=True)))
 )
-_CHARGE_POINTS = select(charge_points).where(charge_points.c.client_id.in_(bindparam("client_ids", expanding=True)))
+_CHARGE_POINTS = select(
+    charge_points.c.client_id,
+    charge_points.c.connected_since.is_not(None).label("online"),
+    charge_points.c.gateway_id,
+    charge_points.c.version,
+    charge_points.c.vendor,
+    charge_points.c.model,
+    charge_points.c.firmware_version,
+).where(charge_points.c.client_id.in_(bindparam("client_ids", expanding=True)))
 
 
 def events_after(connection: Connection, position: int, limit: int) -> list[LoggedEvent]:
@@ -157,7 +165,7 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
         ChargePointNow(
             client_id=row.client_id,
             timestamp=now,
-            online=row.connected_since is not None,
+            online=bool(row.online),
             gateway_id=row.gateway_id or "",
             position=position,
             connectors=sorted(statuses.get(row.client_id, ()), key=lambda item: item.connector_id),

@@ -38,7 +38,7 @@ from csms.store.upsert import upsert
 
 _SIZES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """How many rows a statement may have: few enough to keep all statements prepared, enough for any number in few of them."""
-_MAX_PARAMETERS = 400
+_MAX_PARAMETERS = 200
 """A prepared statement grows with its parameters."""
 _VALUES = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)", re.DOTALL)
 
@@ -130,7 +130,7 @@ class _Sequence(Struct, frozen=True, gc=False):
 
 
 _KEYS: dict[type[Any], Callable[[Any], object]] = {
-    **dict.fromkeys((ChargePoint, Provisioned, PasswordHash, _Sequence), attrgetter("client_id")),
+    **dict.fromkeys((ChargePoint, Provisioned, PasswordHash), attrgetter("client_id")),
     **dict.fromkeys((Connector, EvseConnector), attrgetter("client_id", "connector_id")),
     **dict.fromkeys((Transaction, MeterProgress, EventProgress), attrgetter("transaction_id")),
     **dict.fromkeys((ConfigurationKey, ConfigurationResult), attrgetter("client_id", "key")),
@@ -196,14 +196,14 @@ class Statements:
     def prepare(self, decision: Decision[Any]) -> Prepared:
         """Return a decision's rows."""
         rows: list[tuple[type[Any], object, list[Any]]] = []
-        changes: list[Any] = [*decision.changes]
-        if decision.events:
-            changes.append(_Sequence(decision.state.charge_point.client_id, decision.state.sequence))
-        for change in changes:
+        for change in decision.changes:
             kind = type(change)
             row, key = self._bulks[kind].row(change), _KEYS.get(kind)
             # Not by the change itself: it is gone before the commit, and the next one may be made in its place.
             rows.append((kind, key(change) if key is not None else id(row), row))
+        if decision.events:
+            client_id = decision.state.charge_point.client_id
+            rows.append((_Sequence, client_id, [client_id, decision.state.sequence]))
         return Prepared(rows, [_logged(event) for event in decision.events])
 
     def execute(
