@@ -71,6 +71,7 @@ from csms.websocket.door import CERTIFICATE, Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
 from csms.websocket.refusals import FLUSH_S as REPORT_REFUSALS_S
+from csms.websocket.revocations import NEVER
 from csms.websocket.tls import ChargePointTls
 
 _BACKLOG = 4096
@@ -186,7 +187,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             demands_certificates=settings.security.profile >= CERTIFICATE,
         )
     sockets.is_certified = ClientCertificates(
-        utc_now, settings.pki.organization, lambda: tls.lists_end if tls is not None else {}
+        utc_now, settings.pki.organization, lambda issuer: tls.lists_end(issuer) if tls is not None else NEVER
     ).certified
     token = settings.http.token.get_secret_value() if settings.http.token is not None else None
     health = Health(

@@ -140,7 +140,7 @@ def test_a_session_does_not_outlive_the_revocation_list(folder):
     tls = tls_of(folder, crl=revoke(folder, ends=NOW + DAY))
     shown = shake(tls, client_context(V13, folder / "charger" / "CP1")).server.get_peer_certificate().to_cryptography()
     for later, is_named in ((timedelta(), True), (2 * DAY, False)):
-        judge = ClientCertificates(lambda later=later: NOW + later, ORGANIZATION, lambda: tls.lists_end)
+        judge = ClientCertificates(lambda later=later: NOW + later, ORGANIZATION, tls.lists_end)
         assert judge.names(shown, "CP1") is is_named
 
 
