@@ -61,6 +61,7 @@ from csms.passwords.threads import Threads
 from csms.responder_urls import PlainUrl
 from csms.service import Daemon, Listener
 from csms.settings import Settings
+from csms.store.certificates import certificate_names
 from csms.store.database import parse_url
 from csms.store.message_log import MessageLog
 from csms.store.retention import Retention
@@ -125,7 +126,11 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     policy_holder = signer or other_authority
     signing = None
     if policy_holder is not None:
-        signing = Signing(policy_holder, is_elsewhere=other_authority is not None)
+        signing = Signing(
+            policy_holder,
+            lambda client_id: store.read(certificate_names, client_id),
+            is_elsewhere=other_authority is not None,
+        )
     shared = Shared(
         clock=reactor,
         now=utc_now,
@@ -186,9 +191,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             _absolute(settings.tls.crl),
             demands_certificates=settings.security.profile >= CERTIFICATE,
         )
-    sockets.is_certified = ClientCertificates(
+    sockets.certificate_name = ClientCertificates(
         utc_now, settings.pki.organization, lambda issuer: tls.lists_end(issuer) if tls is not None else NEVER
-    ).certified
+    ).name
     token = settings.http.token.get_secret_value() if settings.http.token is not None else None
     health = Health(
         counters,

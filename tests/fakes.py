@@ -197,9 +197,21 @@ class FakeLedger:
     def _arrival(self, client_id, registration):
         return self._credentials(client_id), self._charge_point_state(client_id, registration)
 
+    def _certificate_names(self, client_id):
+        points = [state.charge_point for state in self.states.values()]
+        own = {client_id, *(point.certificate_name for point in points if point.client_id == client_id)} - {None}
+        return frozenset(own) - {point.certificate_name for point in points if point.client_id != client_id}
+
+    def _who_is_named(self, certificate_name):
+        points = [state.charge_point for state in self.states.values() if not state.is_new]
+        return frozenset(
+            point.client_id for point in points if certificate_name in {point.client_id, point.certificate_name}
+        )
+
     def _credentials(self, client_id):
+        names = self._certificate_names(client_id)
         if self._is_new(client_id):
-            return Credentials()
+            return Credentials(certificate_names=names)
         kept = Credentials()
         if client_id in self._secured:
             with self.database.connect() as connection:
@@ -210,6 +222,7 @@ class FakeLedger:
             is_known=True,
             allow_no_subprotocol=point.allow_no_subprotocol,
             security_profile=point.security_profile or 0,
+            certificate_names=names,
         )
 
     def put_password(self, change):

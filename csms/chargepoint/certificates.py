@@ -51,7 +51,8 @@ class Certificates:
     async def _issue(self, signer: Signer, wanted: Wanted) -> None:
         client_id, certificate_type = wanted.client_id, wanted.certificate_type
         try:
-            signed = await signer.sign(wanted.csr, client_id, self._shared.now())
+            names = await self._shared.ledger.read(stored.certificate_names, client_id)
+            signed = await signer.sign(wanted.csr, names, self._shared.now())
             await check_length(self._shared, client_id, signed.chain)
         except SigningFailed as error:
             reason = str(error)

@@ -151,7 +151,8 @@ class SigningRequests:
 
     async def _check(self, chain: str, wanted: SigningRequest, client_id: str) -> Certificate:
         await check_length(self._shared, client_id, chain)
-        return await self._authority.check(chain, wanted, client_id, self._shared.now())
+        names = await self._shared.ledger.read(stored.certificate_names, client_id)
+        return await self._authority.check(chain, wanted, names, self._shared.now())
 
     async def _give_up(self, client_id: str, request: _Open) -> None:
         # A command may have brought the certificate.

@@ -113,6 +113,11 @@ def show(api: Api, client_id: str, *, as_json: bool) -> None:
     "daemon's setting.",
 )
 @click.option(
+    "--certificate-name",
+    help="The CN of its client certificate, as its serial number, where that is not its identity. It names no other "
+    "charge point.",
+)
+@click.option(
     "--password-file",
     type=click.File("rb"),
     help="A file that holds the password for its Basic authentication, or - for standard input. It is never shown.",
@@ -129,6 +134,7 @@ def put(
     meter_factor: float | str | None,
     group: str | None,
     security_profile: str | None,
+    certificate_name: str | None,
     password_file: BinaryIO | None,
     *,
     allow_no_subprotocol: bool | None,
@@ -145,6 +151,7 @@ def put(
         "tariffId": tariff,
         "meterFactor": meter_factor,
         "groupName": group,
+        "certificateName": certificate_name,
         "allowNoSubprotocol": allow_no_subprotocol,
     }
     body = {

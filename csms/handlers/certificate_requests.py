@@ -28,6 +28,8 @@ from csms.store import certificates as stored
 _log = Logger()
 ACTION = "SignCertificate"
 ANSWER = "CertificateSigned"
+Names = frozenset[str]
+"""The CNs that name a charge point: its identity and, by the operator's word, its serial number (A00.FR.511)."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -60,14 +62,14 @@ class SigningFailed(Exception):
 class SigningPolicy(Protocol):
     """What requests are held against; what takes time is done on a thread."""
 
-    def fault(self, csr: str, client_id: str, now: datetime) -> Deferred[str | None]:
-        """Return why a request is not signed, None where it is."""
+    def fault(self, csr: str, names: Names, now: datetime) -> Deferred[str | None]:
+        """Return why a request of a charge point with these names is not signed, None where it is."""
 
 
 class Signer(SigningPolicy, Protocol):
     """The authority of this daemon."""
 
-    def sign(self, csr: str, client_id: str, now: datetime) -> Deferred[Signed]:
+    def sign(self, csr: str, names: Names, now: datetime) -> Deferred[Signed]:
         """Sign a request that has no fault; fails with `SigningFailed`."""
 
 
@@ -85,7 +87,7 @@ class OtherAuthority(SigningPolicy, Protocol):
     def ask(self, client_id: str, wanted: SigningRequest) -> Deferred[str | None]:
         """Return a chain in PEM, None where it comes later; fails with `AuthorityAway`, or `SigningFailed` for good."""
 
-    def check(self, chain: str, wanted: SigningRequest, client_id: str, now: datetime) -> Deferred[Certificate]:
+    def check(self, chain: str, wanted: SigningRequest, names: Names, now: datetime) -> Deferred[Certificate]:
         """Return what a chain is about; fails with `SigningFailed` where it must not go to the charge point."""
 
 
@@ -94,6 +96,8 @@ class Signing:
     """What requests are held against, and what is told of those that were accepted."""
 
     policy: SigningPolicy
+    names: Callable[[str], Deferred[Names]]
+    """Tells the names of a charge point."""
     is_elsewhere: bool = False
     """Another authority signs: requests are kept until it has."""
     on_accepted: Callable[[Wanted], None] = lambda _wanted: None
@@ -125,7 +129,9 @@ def answer(
         return _answered(f"no authority for {certificate_type}", request, signing, result, wanted)
     if client_id in signing.in_hand:
         return _answered("the request before is not settled yet", request, signing, result, wanted)
-    return then(signing.policy.fault(csr, client_id, request.context.now), _answered, request, signing, result, wanted)
+    now = request.context.now
+    looked_at = signing.names(client_id).addCallback(lambda names: signing.policy.fault(csr, names, now))
+    return then(looked_at, _answered, request, signing, result, wanted)
 
 
 def _answered(

@@ -25,6 +25,8 @@ class Provision(Struct, frozen=True, kw_only=True):
     meter_factor: Decimal | UnsetType | None = UNSET
     group_name: str | UnsetType | None = UNSET
     security_profile: int | UnsetType | None = UNSET
+    certificate_name: str | UnsetType | None = UNSET
+    """Takes effect with the next connection."""
     password_hash: str | UnsetType | None = UNSET
     """Takes effect with the next connection."""
 
@@ -49,6 +51,7 @@ def provision(
             meter_factor=charge_point.meter_factor,
             group_name=charge_point.group_name,
             security_profile=charge_point.security_profile,
+            certificate_name=charge_point.certificate_name,
         )
     )
     if changes.password_hash is not UNSET:

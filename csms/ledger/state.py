@@ -36,6 +36,8 @@ class ChargePoint(Struct, frozen=True, kw_only=True, gc=False):
     group_name: str | None = None
     security_profile: int | None = None
     """The least that it has to keep to (OCPP security profiles); None is the setting."""
+    certificate_name: str | None = None
+    """The CN of its client certificate, as its serial number, where that is not its identity."""
     vendor: str | None = None
     model: str | None = None
     serial_number: str | None = None
@@ -75,6 +77,7 @@ class Provisioned(Struct, frozen=True, kw_only=True):
     meter_factor: Decimal | None
     group_name: str | None
     security_profile: int | None
+    certificate_name: str | None
 
 
 class PasswordHash(Struct, frozen=True, kw_only=True):
@@ -97,6 +100,8 @@ class Credentials(Struct, frozen=True, kw_only=True):
     is_known: bool = False
     allow_no_subprotocol: bool = False
     security_profile: int = 0
+    certificate_names: frozenset[str] = frozenset()
+    """The CNs of client certificates that name it and nobody else."""
     password_hash: str | None = None
     new_password_hashes: tuple[str, ...] = ()
     """Of passwords that were sent to the charge point: they count beside the old one until it has come back with one."""

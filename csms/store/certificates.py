@@ -1,11 +1,14 @@
-"""Which certificates of charge points end soon, which are asked for, and how long they may be (`csms.ledger.certificates`)."""
+"""Which certificates of charge points end soon, which are asked for, how long they may be, and whom their names belong to.
+
+See `csms.ledger.certificates`.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, and_, func, not_, select
+from sqlalchemy import Connection, and_, func, not_, or_, select
 
 from csms.ledger.certificates import KIND, NOTICE, OWN, REQUEST, Certificate, Notice, SigningRequest
 from csms.ledger.variables import ACTUAL, VariableName
@@ -63,6 +66,31 @@ def unanswered_requests(connection: Connection, gateway_id: str) -> list[tuple[s
         (client_id, msgspec.json.decode(value, type=SigningRequest)) for client_id, value in connection.execute(query)
     ]
     return [(client_id, request) for client_id, request in found if not (request.is_answered or request.is_settled)]
+
+
+def certificate_names(connection: Connection, client_id: str) -> frozenset[str]:
+    """Return the CNs that name a charge point and nobody else: its identity, and what the operator gave it.
+
+    An identity that the operator gave to another one as a CN is that one's.
+    """
+    own = select(charge_points.c.certificate_name).where(charge_points.c.client_id == client_id)
+    return names_of(connection, client_id, connection.execute(own).scalar_one_or_none())
+
+
+def names_of(connection: Connection, client_id: str, certificate_name: str | None) -> frozenset[str]:
+    """As `certificate_names`, of one that has this CN by its row."""
+    names = {client_id, certificate_name} - {None}
+    named = charge_points.c.certificate_name
+    query = select(named).where(named.in_(names), charge_points.c.client_id != client_id)
+    return frozenset(name for name in names if name is not None) - set(connection.execute(query).scalars())
+
+
+def who_is_named(connection: Connection, certificate_name: str) -> frozenset[str]:
+    """Return the charge points that a CN names, by their identity or by the operator's word."""
+    query = select(charge_points.c.client_id).where(
+        or_(charge_points.c.client_id == certificate_name, charge_points.c.certificate_name == certificate_name)
+    )
+    return frozenset(connection.execute(query).scalars())
 
 
 _LONGEST_KEY = "certificatesignedmaxchainsize"

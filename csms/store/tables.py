@@ -41,6 +41,7 @@ charge_points = Table(
     Column("meter_factor", Exact),
     Column("group_name", Text),
     Column("security_profile", Integer),
+    Column("certificate_name", String(64), index=True),
     Column("password_hash", Text),
     Column("new_password_hashes", Text),
     Column("vendor", Text),

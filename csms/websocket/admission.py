@@ -100,7 +100,7 @@ class AdmissionProtocol(WebSocketServerProtocol):
             self._address,
             basic.given(request.headers.get("authorization")),
             is_tls=isinstance(self.transport, TLSMemoryBIOProtocol),
-            is_certified=self.factory.is_certified(self.transport, client_id),
+            certificate_name=self.factory.certificate_name(self.transport),
         )
 
     def _check_still_there(self) -> None:

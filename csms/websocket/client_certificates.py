@@ -1,8 +1,8 @@
 """Client certificates of charge points (security profile 3): whom a certificate names.
 
 TLS has looked at the chain, and at the revocation lists (`csms.websocket.revocations`). Here is what it does not know: the
-subject's CN is the identity of the charge point and its O, where the operator has told his name, the operator's (OCPP 2.0.1
-A00.FR.509, FR.511).
+subject's O is, where the operator has told his name, the operator's (OCPP 2.0.1 A00.FR.509), and its CN is one of the charge
+point's: its identity or, by the operator's word, its serial number (FR.405, FR.511; `csms.websocket.door`).
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ class ClientCertificates:
     _lists_end: Callable[[x509.Name], datetime] = lambda _issuer: NEVER
     """When the first of the revocation lists runs out that a certificate of an issuer depends on."""
 
-    def certified(self, transport: Any, client_id: str) -> bool | None:
-        """Tell whether the certificate of a transport names a charge point, None where it has shown none."""
+    def name(self, transport: Any) -> str | None:
+        """Return whom the certificate of a transport names, nobody ("") as `named`, None where it has shown none."""
         shown = transport.getPeerCertificate() if isinstance(transport, TLSMemoryBIOProtocol) else None
-        if shown is None:
-            return None
-        return self.names(shown.to_cryptography(), client_id)
+        return self.named(shown.to_cryptography()) if shown is not None else None
 
-    def names(self, certificate: x509.Certificate, client_id: str) -> bool:
-        """Tell whether a certificate names a charge point, and is valid now: where a session is resumed TLS does not look again."""
+    def named(self, certificate: x509.Certificate) -> str:
+        """Return whom a certificate names: nobody ("") where it is of another operator, or not valid now.
+
+        Where a session is resumed TLS does not look again.
+        """
         try:
             common_names = certificates.names_in(certificate, NameOID.COMMON_NAME)
             organizations = certificates.names_in(certificate, NameOID.ORGANIZATION_NAME)
         except ValueError:
-            return False
+            return ""
         is_ours = self._organization is None or organizations == [self._organization]
         now = self._now()
         is_valid = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
         is_valid = is_valid and now < self._lists_end(certificate.issuer)
-        return common_names == [client_id] and is_ours and is_valid
+        return common_names[0] if len(common_names) == 1 and is_ours and is_valid else ""

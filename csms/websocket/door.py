@@ -34,8 +34,8 @@ class Visitor:
     address: str
     given: Given | None = None
     is_tls: bool = False
-    is_certified: bool | None = None
-    """Whether the certificate that he has shown names this very charge point, None where he has shown none."""
+    certificate_name: str | None = None
+    """Whom the certificate names that he has shown, None where he has shown none."""
 
 
 @frozen
@@ -65,11 +65,11 @@ class Door:
         if self.profile >= TLS and not visitor.is_tls:
             raise self._no_tls(credentials)
         if profile >= CERTIFICATE:
-            if visitor.is_certified:
+            if visitor.certificate_name in credentials.certificate_names:
                 return Verdict(authenticated=True)
             # No password stands in for a certificate; and whoever has none is not told that it is one that is wanted here.
             credentials = Credentials(is_known=credentials.is_known)
-            why = "noCertificate" if visitor.is_certified is None else "wrongCertificate"
+            why = "noCertificate" if visitor.certificate_name is None else "wrongCertificate"
         if self._needs_password(visitor, credentials, profile):
             found = await self._refuse_or_find(visitor, credentials, why)
             if profile >= TLS and not visitor.is_tls:

@@ -57,8 +57,8 @@ class ChargePointFactory(WebSocketServerFactory):
         self.limits = limits
         self.path = path
         self.door = door
-        self.is_certified: Callable[[Any, str], bool | None] = lambda _transport, _client_id: None
-        """Tells whether the client certificate of a transport names a charge point; None is that there is none."""
+        self.certificate_name: Callable[[Any], str | None] = lambda _transport: None
+        """Tells whom the client certificate of a transport names; None is that there is none."""
         self.gate = HandshakeGate(limits.handshakes)
         self.counters: Counters = shared.counters
         self.ledger_available: Callable[[], bool] = lambda: shared.ledger.available

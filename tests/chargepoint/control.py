@@ -26,6 +26,7 @@ from csms.passwords.passwords import Passwords
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.station import Station
 from csms.simulator.v16 import commands as answers
+from csms.store.certificates import certificate_names
 from tests.fakes import FakeLedger, FakeTransport, dispatcher_of, shared_of
 from tests.passwords.workers import FakeWorkers
 
@@ -134,6 +135,10 @@ class Control:
             **self.members,
         )
         self.restart()
+
+    def names(self, client_id):
+        """Return the names of a charge point, as `Signing` wants them."""
+        return self.ledger.read(certificate_names, client_id)
 
     def restart(self):
         """Begin anew on the same ledger."""

@@ -109,7 +109,7 @@ class Site:
         if self.is_asked:
             service = Service(control.clock, Agent(self._answer), "https://ca.example.org/sign", 10, "s3cret")
         authority = ExternalAuthority(maybeDeferred, ORGANIZATION, None, service, [self.root.certificate])
-        signing = Signing(authority, is_elsewhere=True)
+        signing = Signing(authority, control.names, is_elsewhere=True)
         for known in VERSIONS:
             answering = families.handlers(known, control.ledger, Policy(), None, None, signing)
             control.shared.dispatchers[known] = Dispatcher.of(known, answering)

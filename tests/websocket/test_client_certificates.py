@@ -39,7 +39,7 @@ class Client:
 def secured(serve):
     async def secured(tls, organization=ORGANIZATION, now=lambda: datetime.now(UTC)):
         server = await serve(wrap=lambda factory: TLSMemoryBIOFactory(tls, False, factory), door={"profile": 3})
-        server.sockets.is_certified = ClientCertificates(now, organization).certified
+        server.sockets.certificate_name = ClientCertificates(now, organization).name
         return server
 
     return secured

@@ -208,7 +208,12 @@ def test_a_certificate_is_what_profile_3_wants_and_no_password_stands_in_for_it(
         refusal = _refused(door, credentials, given, is_tls=True)
         assert (refusal.status, refusal.why) == (401, "noCertificate")
         assert "certificate" not in refusal.reason
-    assert _judge(door, credentials, is_tls=True, is_certified=True).authenticated
+    named = replace(credentials, certificate_names=frozenset({"CP1", "SN-0042"}))
+    for name in ("CP1", "SN-0042"):
+        assert _judge(door, named, is_tls=True, certificate_name=name).authenticated
+    for other in ("CP2", ""):
+        refusal = _refused(door, named, is_tls=True, certificate_name=other)
+        assert (refusal.status, refusal.why) == (401, "wrongCertificate")
 
 
 def test_a_damaged_hash_lets_nobody_in(door):

@@ -147,7 +147,7 @@ async def test_profile_2_wants_tls(serve, secured, own):
 async def test_profile_3_has_its_hook(secured):
     server = await secured(door={"profile": 3})
     asked = []
-    server.sockets.is_certified = lambda transport, client_id: asked.append(transport) or client_id == "CP2"
+    server.sockets.certificate_name = lambda transport: asked.append(transport) or "CP2"
     assert (await _come(server, tls=Client(V13))).status == 401
     assert (await _come(server, client_id="CP2", tls=Client(V13))).status == 101
     assert hasattr(asked[0], "getPeerCertificate")
