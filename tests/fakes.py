@@ -117,6 +117,13 @@ class FakeLedger:
             if not (found.is_answered or found.is_settled)
         ]
 
+    def _chains_to_send(self, _gateway_id):
+        return [
+            (client_id, found)
+            for client_id, found in self._signing_requests().items()
+            if found.chain is not None and not found.is_settled
+        ]
+
     def _signing_requests(self):
         return {
             change.client_id: msgspec.json.decode(change.value, type=SigningRequest)

@@ -12,6 +12,8 @@ from csms.chargepoint.arrival import Arrival
 from csms.chargepoint.certificates import ANNOUNCE_EVERY_S, Certificates
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.cost_updates import CostUpdates
+from csms.chargepoint.issued_chains import LOOK_EVERY_S as SEND_EVERY_S
+from csms.chargepoint.issued_chains import IssuedChains
 from csms.chargepoint.new_passwords import NewPasswords
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
@@ -45,6 +47,7 @@ class Operations:
     _cost_updates: CostUpdates
     _cost_updates_every_s: float
     _certificates: Certificates
+    _chains: IssuedChains | None
     _signing_requests: SigningRequests | None
 
     @classmethod
@@ -73,13 +76,16 @@ class Operations:
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
-        certificates = Certificates(shared, registry, commands, expiry_notice)
+        chains = IssuedChains(shared, registry, commands, signing_patience)
+        certificates = Certificates(shared, registry, chains, expiry_notice)
         signing_requests = None
         if signing is not None and signer is not None:
             certificates.serve(signing, signer)
         if signing is not None and other_authority is not None:
-            signing_requests = SigningRequests(shared, registry, commands, other_authority, signing_patience)
+            signing_requests = SigningRequests(shared, registry, commands, chains, other_authority, signing_patience)
             signing_requests.serve(signing)
+        if signing is not None:
+            shared.on_ready.append(chains.ready)
         if asks_transaction_status:
             shared.on_ready.append(TransactionStatus(registry, commands).ready)
         return cls(
@@ -92,6 +98,7 @@ class Operations:
             CostUpdates(shared, registry, commands, tariff),
             cost_updates_every_s,
             certificates,
+            chains if signing is not None else None,
             signing_requests,
         )
 
@@ -103,7 +110,9 @@ class Operations:
             (SWEEP_EVERY_S, lambda: Deferred.fromCoroutine(self.commands.sweep())),
             (ANNOUNCE_EVERY_S, lambda: Deferred.fromCoroutine(self._certificates.announce())),
         ]
-        signing_requests = self._signing_requests
+        signing_requests, chains = self._signing_requests, self._chains
+        if chains is not None:
+            jobs.append((SEND_EVERY_S, lambda: Deferred.fromCoroutine(chains.work())))
         if signing_requests is not None:
             jobs.append((LOOK_EVERY_S, lambda: Deferred.fromCoroutine(signing_requests.work())))
         if self._cost_updates_every_s > 0:

@@ -88,14 +88,17 @@ class Provisioning:
         def rule(state: ChargePointState, context: Context) -> Decision[ChargePoint]:
             return rules.provision(state, context, changes, tariff)
 
+        charge_point: ChargePoint
         if not isinstance(changes.certificate_name, str):
-            return await self._registry.decide(client_id, rule)
+            charge_point = await self._registry.decide(client_id, rule)
+            return charge_point
         await self._naming.acquire()
         try:
             await self._check_name(client_id, changes.certificate_name)
-            return await self._registry.decide(client_id, rule)
+            charge_point = await self._registry.decide(client_id, rule)
         finally:
             self._naming.release()
+        return charge_point
 
     async def _check_name(self, client_id: str, certificate_name: str) -> None:
         if not 0 < len(certificate_name) <= LONGEST_NAME or not certificate_name.isprintable():

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from csms import certificates as x509
 from csms.handlers.command_set import Learner, Payload
 from csms.handlers.kept import kept
-from csms.handlers.request import Reply, Request, then
+from csms.handlers.request import Reply, Request
 from csms.ledger import certificates, chargepoints
 from csms.ledger.certificates import OWN, Certificate, SigningRequest
 from csms.ledger.decision import Context, Decision, Draft
@@ -131,7 +131,7 @@ def answer(
         return _answered("the request before is not settled yet", request, signing, result, wanted)
     now = request.context.now
     looked_at = signing.names(client_id).addCallback(lambda names: signing.policy.fault(csr, names, now))
-    return then(looked_at, _answered, request, signing, result, wanted)
+    return looked_at.addCallback(_answered, request, signing, result, wanted)
 
 
 def _answered(

@@ -23,7 +23,7 @@ KIND = "certificate"
 NOTICE = "certificate_notice"
 """The kind of the fact that says which certificate was announced to end: apart, so that neither is written over the other."""
 REQUEST = "signing_request"
-"""The kind of the fact that says what another authority is asked to sign: the latest request of each charge point."""
+"""The kind of the fact that says what is to be signed, or was and is on its way: the latest request of each charge point."""
 OWN = "ChargingStationCertificate"
 """The key of a certificate without a type: the charge point's own."""
 
@@ -43,7 +43,7 @@ class Notice(Struct, frozen=True, rename="camel"):
 
 
 class SigningRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What another authority is asked to sign; ``request_id`` is of OCPP 2.1 (A02.FR.25)."""
+    """What a charge point wants to be signed; ``request_id`` is of OCPP 2.1 (A02.FR.25)."""
 
     csr: str
     asked_at: datetime
@@ -51,6 +51,8 @@ class SigningRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     request_id: int | None = None
     is_answered: bool = False
     """The certificate is here, and on its way to the charge point."""
+    chain: str | None = None
+    """The certificate with its chain in PEM, as long as it is on its way."""
     is_settled: bool = False
     """The charge point has said what it thinks of it, or there will be none."""
 
@@ -76,17 +78,33 @@ def request(
 def answer(
     state: ChargePointState, context: Context, wanted: SigningRequest, certificate: Certificate
 ) -> Decision[None]:
-    """The other authority signed; the charge point does not have it yet."""
+    """A certificate was signed, and is kept with its chain; the charge point does not have it yet."""
     draft = Draft(state, context)
-    draft.take(sign(state, context, certificate, wanted.certificate_type))
-    facts.know(draft, context, REQUEST, OWN, replace(wanted, is_answered=True))
+    draft.emit(
+        "certificate_signed",
+        CertificateSigned(
+            serial_number=certificate.serial_number,
+            not_before=certificate.not_before,
+            not_after=certificate.not_after,
+            certificate_type=wanted.certificate_type or UNSET,
+        ),
+    )
+    facts.know(draft, context, REQUEST, OWN, wanted)
     return draft.decide(None)
 
 
 def settle(state: ChargePointState, context: Context, wanted: SigningRequest) -> Decision[None]:
     """Nothing more will come of a request."""
     draft = Draft(state, context)
-    facts.know(draft, context, REQUEST, OWN, replace(wanted, is_settled=True))
+    facts.know(draft, context, REQUEST, OWN, replace(wanted, is_settled=True, chain=None))
+    return draft.decide(None)
+
+
+def give_up(state: ChargePointState, context: Context, wanted: SigningRequest, reason: str) -> Decision[None]:
+    """Nothing comes of a request, and that is said."""
+    draft = Draft(state, context)
+    draft.take(fail(state, context, reason=reason, serial_number=None, certificate_type=wanted.certificate_type))
+    draft.take(settle(draft.state, context, wanted))
     return draft.decide(None)
 
 
@@ -115,23 +133,6 @@ def fail(
         "certificate_refused",
         CertificateRefused(
             reason=reason, serial_number=serial_number or UNSET, certificate_type=certificate_type or UNSET
-        ),
-    )
-    return draft.decide(None)
-
-
-def sign(
-    state: ChargePointState, context: Context, certificate: Certificate, certificate_type: str | None
-) -> Decision[None]:
-    """A certificate was signed; the charge point does not have it yet."""
-    draft = Draft(state, context)
-    draft.emit(
-        "certificate_signed",
-        CertificateSigned(
-            serial_number=certificate.serial_number,
-            not_before=certificate.not_before,
-            not_after=certificate.not_after,
-            certificate_type=certificate_type or UNSET,
         ),
     )
     return draft.decide(None)

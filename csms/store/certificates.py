@@ -46,7 +46,7 @@ _REQUEST = and_(facts.c.kind == REQUEST, facts.c.key == OWN)
 
 
 def signing_request(connection: Connection, client_id: str) -> SigningRequest | None:
-    """Return what another authority is asked to sign for a charge point, None where nothing is open."""
+    """Return what is asked, or was signed and is on its way, for a charge point, None where nothing is open."""
     query = select(facts.c.value).where(facts.c.client_id == client_id, _REQUEST)
     value = connection.execute(query).scalar_one_or_none()
     if value is None:
@@ -57,6 +57,15 @@ def signing_request(connection: Connection, client_id: str) -> SigningRequest | 
 
 def unanswered_requests(connection: Connection, gateway_id: str) -> list[tuple[str, SigningRequest]]:
     """Return what another authority has not answered yet of the charge points that this daemon held last."""
+    return [(client_id, request) for client_id, request in _open(connection, gateway_id) if not request.is_answered]
+
+
+def chains_to_send(connection: Connection, gateway_id: str) -> list[tuple[str, SigningRequest]]:
+    """Return what was signed for the charge points that this daemon held last, and what they have not answered yet."""
+    return [(client_id, request) for client_id, request in _open(connection, gateway_id) if request.chain is not None]
+
+
+def _open(connection: Connection, gateway_id: str) -> list[tuple[str, SigningRequest]]:
     query = (
         select(facts.c.client_id, facts.c.value)
         .join(charge_points, charge_points.c.client_id == facts.c.client_id)
@@ -65,7 +74,7 @@ def unanswered_requests(connection: Connection, gateway_id: str) -> list[tuple[s
     found = [
         (client_id, msgspec.json.decode(value, type=SigningRequest)) for client_id, value in connection.execute(query)
     ]
-    return [(client_id, request) for client_id, request in found if not (request.is_answered or request.is_settled)]
+    return [(client_id, request) for client_id, request in found if not request.is_settled]
 
 
 def certificate_names(connection: Connection, client_id: str) -> frozenset[str]:
