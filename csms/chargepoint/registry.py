@@ -23,6 +23,7 @@ from csms.ledger.decision import Rule
 from csms.ledger.state import ChargePointState, Credentials
 from csms.ocppj.versions import Version
 from csms.store import queries
+from csms.store.certificates import who_is_named
 from csms.store.errors import StoreError
 
 _RECOVERED_AT_ONCE = 128
@@ -201,6 +202,14 @@ class Registry:
         :raises StoreError: the ledger cannot be read.
         """
         found: Credentials = await self._shared.ledger.read(queries.credentials, client_id)
+        return found
+
+    async def named(self, certificate_name: str) -> frozenset[str]:
+        """Return the charge points that the CN of a client certificate names.
+
+        :raises StoreError: the ledger cannot be read.
+        """
+        found: frozenset[str] = await self._shared.ledger.read(who_is_named, certificate_name)
         return found
 
     async def _displace(self, old: Session, *, authenticated: bool) -> None:

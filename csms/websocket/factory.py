@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
@@ -20,6 +22,7 @@ from csms.websocket.limits import AddressCount, CallBudgets, HandshakeGate, Limi
 from csms.websocket.protocol import ChargePointProtocol
 from csms.websocket.refusals import Refusals
 from csms.websocket.slim import configured
+from csms.websocket.tls_refusals import refusal_of
 
 _log = Logger()
 _CLOSE_HANDSHAKE_TIMEOUT_S = 5
@@ -93,6 +96,16 @@ class ChargePointFactory(WebSocketServerFactory):
         protocol: ChargePointProtocol = super().buildProtocol(addr)
         protocol.counted_address = address
         return protocol
+
+    def refused_by_tls(self, address: str, transport: object, error: SSL.Error) -> None:
+        """A TLS handshake has failed: tell of it where it was for the client certificate."""
+        found = refusal_of(transport, error)
+        if found is None:
+            _log.info("{address}: no TLS: {reason}", address=address, reason=str(error)[:200])
+            return
+        self.counters.count("refused_handshakes", "tls")
+        told = Deferred.fromCoroutine(self.refusals.note_named(*found, address))
+        told.addErrback(lambda failure: _log.failure("a refused certificate was not told of", failure))
 
     def opened(self, protocol: ChargePointProtocol) -> None:
         """A socket is open."""

@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from csms import certificates
 from csms.websocket.revocations import NEVER, RevocationLists, take_the_verdict
+from csms.websocket.tls_refusals import remembering
 
 CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
@@ -128,7 +129,7 @@ class ChargePointTls:
                 revocations.use(context)
             demanded = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if self.demands_certificates else 0
             verify = revocations.verify if revocations is not None else take_the_verdict
-            context.set_verify(SSL.VERIFY_PEER | demanded, verify)
+            context.set_verify(SSL.VERIFY_PEER | demanded, remembering(verify))
         return context
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import pytest_twisted
+from msgspec.structs import replace
 from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
@@ -15,6 +16,7 @@ from zope.interface import implementer
 
 from csms.websocket.client_certificates import ClientCertificates
 from csms.websocket.tls import CertificateError
+from tests.fakes import state_of
 from tests.websocket.pki import DAY, NOW, ORGANIZATION, pki, revoke, tls_of
 from tests.websocket.raw_client import RawClient
 from tests.websocket.server import HOST
@@ -120,6 +122,79 @@ async def test_one_that_was_revoked_while_the_daemon_ran(folder, secured):
     assert (await come(server, folder / "charger" / "CP1")).status is None
     # Who is in stays in.
     assert (await before.ask("1"))[0] == 3
+
+
+async def told(server, client_id, logged):
+    """Return the reason of the one event about a charge point, for which there is one line."""
+    await server.until(lambda: "login_refused" in server.ledger.events(client_id))
+    [event] = [
+        event for decision in server.ledger.committed for event in decision.events if event.client_id == client_id
+    ]
+    [line] = logged.about(client_id)
+    assert event.payload.reason in line
+    return event.payload.reason
+
+
+def _revoked(folder):
+    return {"crl": revoke(folder, folder / "charger" / "CP1")}
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        (_revoked, "revokedCertificate"),
+        (lambda folder: {"crl": revoke(folder, ends=NOW - DAY)}, "noRevocationList"),
+    ],
+)
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+@pytest_twisted.ensureDeferred
+async def test_what_tls_refuses_is_an_event_and_a_line(folder, secured, logged, members, why, version):
+    server = await secured(tls_of(folder, **members(folder)))
+    assert (await come(server, folder / "charger" / "CP1", version=version)).status is None
+    assert await told(server, "CP1", logged) == why
+    assert server.shared.counters.values["refused_handshakes"] == {"tls": 1}
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_another_authority_it_is_told_of_whom_it_says_that_it_is(folder, secured, tmp_path, logged):
+    pki(tmp_path, "init", "--organization", ORGANIZATION, "--dir", "other")
+    pki(tmp_path, "issue", "charger", "CP1", "--dir", "other")
+    server = await secured(tls_of(folder))
+    assert (await come(server, tmp_path / "other" / "charger" / "CP1")).status is None
+    assert await told(server, "CP1", logged) == "badCertificate"
+
+
+@pytest_twisted.ensureDeferred
+async def test_by_its_serial_number_it_is_told_of_the_charge_point_that_has_it(folder, secured, logged):
+    server = await secured(tls_of(folder, **_revoked(folder)))
+    state = state_of("DEPOT-7")
+    named = replace(state.charge_point, certificate_name="CP1")
+    server.ledger.states["DEPOT-7"] = replace(state, charge_point=named, is_new=False)
+    assert (await come(server, folder / "charger" / "CP1", client_id="DEPOT-7")).status is None
+    assert await told(server, "DEPOT-7", logged) == "revokedCertificate"
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_none_was_shown_the_event_is_of_the_others(folder, secured, logged):
+    server = await secured(tls_of(folder))
+    await come(server, None)
+    await server.until(lambda: server.shared.counters.values["refused_handshakes"] == {"tls": 1})
+    [line] = [event for event in logged.events if event.get("status") == "a TLS alert"]
+    assert "noCertificate" in line["reason"]
+    server.sockets.refusals.flush()
+    await server.until(lambda: server.ledger.events(":others") == ["login_refused"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_by_its_serial_number_it_comes_in_as_the_charge_point_that_has_it_and_no_other(folder, secured, logged):
+    server = await secured(tls_of(folder))
+    state = state_of("DEPOT-7")
+    named = replace(state.charge_point, certificate_name="CP1")
+    server.ledger.states["DEPOT-7"] = replace(state, charge_point=named)
+    place = folder / "charger" / "CP1"
+    assert (await come(server, place, client_id="DEPOT-7")).status == 101
+    assert (await come(server, place, client_id="CP1")).status == 401
+    assert await told(server, "CP1", logged) == "wrongCertificate"
 
 
 @pytest_twisted.ensureDeferred
