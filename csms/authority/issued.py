@@ -16,7 +16,7 @@ from csms import certificates
 from csms.authority.issuers import UNREADABLE, is_issued_by
 from csms.authority.signing import ALLOWED_NAMES, LONGEST_CHAIN
 from csms.certificates import BadCertificate
-from csms.handlers.certificate_requests import Names, SigningFailed
+from csms.handlers.certificate_requests import Names, SigningFailed, described
 from csms.ledger.certificates import Certificate
 
 _MOST_CERTIFICATES = 6
@@ -48,7 +48,7 @@ def check_issued(
         raise SigningFailed(f"the chain holds {error}") from None
     except UNREADABLE:
         raise SigningFailed("a certificate of the chain cannot be read") from None
-    return Certificate(certificates.serial_of(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    return described(leaf)
 
 
 def _check_leaf(leaf: x509.Certificate, csr: str, names: Names, organization: str) -> None:

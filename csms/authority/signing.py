@@ -21,8 +21,7 @@ from twisted.logger import Logger
 
 from csms import certificates
 from csms.certificates import Authority, BadCertificate, PublicKey
-from csms.handlers.certificate_requests import Names, Signed, SigningFailed
-from csms.ledger.certificates import Certificate
+from csms.handlers.certificate_requests import Names, Signed, SigningFailed, described
 
 _log = Logger()
 _AT_ONCE = 2
@@ -94,9 +93,7 @@ class CertificateAuthority:
         chain = certificates.certificate_pem(made, *authority.links).decode()
         if len(chain) > LONGEST_CHAIN:
             raise SigningFailed(f"the chain has {len(chain)} characters: charge points take {LONGEST_CHAIN}")
-        return Signed(
-            Certificate(certificates.serial_of(made), made.not_valid_before_utc, made.not_valid_after_utc), chain
-        )
+        return Signed(described(made), chain)
 
 
 def read_authority(certificate: str, key: str) -> Authority:

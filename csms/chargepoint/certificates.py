@@ -1,8 +1,7 @@
-"""Signs the certificates that charge points were promised, and says when one ends."""
+"""Signs the certificates that charge points were promised."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from attrs import define
@@ -15,22 +14,18 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.handlers.certificate_requests import Signer, Signing, SigningFailed, Wanted
 from csms.ledger import certificates
-from csms.ledger.certificates import Certificate
-from csms.ledger.decision import Rule
 from csms.store import certificates as stored
 
 _log = Logger()
-ANNOUNCE_EVERY_S = 3600.0
 
 
 @define(eq=False)
 class Certificates:
-    """See the module. ``notice`` is how long before its end a certificate is announced."""
+    """See the module."""
 
     _shared: Shared
     _registry: Registry
     _chains: IssuedChains
-    _notice: timedelta
 
     def serve(self, signing: Signing, signer: Signer) -> None:
         """Have the requests signed that are accepted from now on."""
@@ -68,21 +63,6 @@ class Certificates:
             client_id, wanted.kept(self._shared.now()), signed.certificate, signed.chain, wanted.message_id
         )
 
-    async def announce(self) -> None:
-        """Say which certificates end soon; of each once."""
-        shared = self._shared
-        if not shared.ledger.available:
-            return
-        before = shared.now() + self._notice
-        for client_id, key, certificate in await shared.ledger.read(stored.ending, shared.gateway_id, before):
-            _log.warn(
-                "{client_id}: its certificate {serial} ends at {not_after:%Y-%m-%d %H:%M} UTC",
-                client_id=client_id,
-                serial=certificate.serial_number,
-                not_after=certificate.not_after,
-            )
-            await self._registry.decide(client_id, _announcement(certificate, key))
-
 
 async def check_length(shared: Shared, client_id: str, chain: str) -> None:
     """Look whether a charge point takes a chain of that length, as far as it has told.
@@ -92,10 +72,6 @@ async def check_length(shared: Shared, client_id: str, chain: str) -> None:
     longest = await shared.ledger.read(stored.longest_chain, client_id)
     if longest is not None and len(chain) > longest:
         raise SigningFailed(f"the chain has {len(chain)} characters: the charge point takes {longest}")
-
-
-def _announcement(certificate: Certificate, key: str) -> Rule[None]:
-    return lambda state, context: certificates.announce(state, context, certificate, key)
 
 
 def _failed(failure: Failure, client_id: str) -> None:

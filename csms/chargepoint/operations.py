@@ -9,7 +9,8 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from csms.chargepoint.arrival import Arrival
-from csms.chargepoint.certificates import ANNOUNCE_EVERY_S, Certificates
+from csms.chargepoint.certificate_watch import ANNOUNCE_EVERY_S, CertificateWatch
+from csms.chargepoint.certificates import Certificates
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.cost_updates import CostUpdates
 from csms.chargepoint.issued_chains import LOOK_EVERY_S as SEND_EVERY_S
@@ -46,7 +47,7 @@ class Operations:
     _registry: Registry
     _cost_updates: CostUpdates
     _cost_updates_every_s: float
-    _certificates: Certificates
+    certificate_watch: CertificateWatch
     _chains: IssuedChains | None
     _signing_requests: SigningRequests | None
 
@@ -77,7 +78,7 @@ class Operations:
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
         chains = IssuedChains(shared, registry, commands, signing_patience)
-        certificates = Certificates(shared, registry, chains, expiry_notice)
+        certificates = Certificates(shared, registry, chains)
         signing_requests = None
         if signing is not None and signer is not None:
             certificates.serve(signing, signer)
@@ -97,7 +98,7 @@ class Operations:
             registry,
             CostUpdates(shared, registry, commands, tariff),
             cost_updates_every_s,
-            certificates,
+            CertificateWatch(shared, registry, expiry_notice),
             chains if signing is not None else None,
             signing_requests,
         )
@@ -108,7 +109,7 @@ class Operations:
         jobs: list[tuple[float, Callable[[], Deferred[None] | None]]] = [
             (EXPIRE_EVERY_S, lambda: Deferred.fromCoroutine(self.expire_reservations())),
             (SWEEP_EVERY_S, lambda: Deferred.fromCoroutine(self.commands.sweep())),
-            (ANNOUNCE_EVERY_S, lambda: Deferred.fromCoroutine(self._certificates.announce())),
+            (ANNOUNCE_EVERY_S, lambda: Deferred.fromCoroutine(self.certificate_watch.announce())),
         ]
         signing_requests, chains = self._signing_requests, self._chains
         if chains is not None:

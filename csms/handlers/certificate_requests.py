@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from attrs import define, field
+from cryptography.x509 import Certificate as Certificate509
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -53,6 +54,11 @@ class Signed(Struct, frozen=True):
 
     certificate: Certificate
     chain: str
+
+
+def described(leaf: Certificate509) -> Certificate:
+    """Return what is kept of a certificate."""
+    return Certificate(x509.serial_of(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
 
 
 class SigningFailed(Exception):
@@ -179,8 +185,7 @@ def _learn(
         return draft.decide(None)
     serial_number, certificate_type = x509.serial_of(leaf), request.get("certificateType")
     if response.get("status") == "Accepted":
-        certificate = Certificate(serial_number, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
-        draft.take(certificates.install(draft.state, context, certificate, certificate_type))
+        draft.take(certificates.install(draft.state, context, described(leaf), certificate_type))
     else:
         draft.take(
             certificates.fail(

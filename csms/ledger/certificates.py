@@ -26,6 +26,10 @@ REQUEST = "signing_request"
 """The kind of the fact that says what is to be signed, or was and is on its way: the latest request of each charge point."""
 OWN = "ChargingStationCertificate"
 """The key of a certificate without a type: the charge point's own."""
+USED = "used"
+"""The key of the certificate that a charge point came with last; one that it was given may not be in use yet."""
+SERVER = "ServerCertificate"
+"""The type of the daemon's own certificates."""
 
 
 class Certificate(Struct, frozen=True, rename="camel"):
@@ -155,14 +159,23 @@ def install(
     return draft.decide(None)
 
 
+def use(state: ChargePointState, context: Context, certificate: Certificate) -> Decision[None]:
+    """The charge point has come with a certificate (security profile 3): its end is watched."""
+    draft = Draft(state, context)
+    facts.know(draft, context, KIND, USED, certificate)
+    return draft.decide(None)
+
+
 def announce(state: ChargePointState, context: Context, certificate: Certificate, key: str) -> Decision[None]:
-    """Say that a certificate ends soon, and remember that it was said."""
+    """Say that a certificate ends soon, and remember under its key that it was said."""
     draft = Draft(state, context)
     facts.know(draft, context, NOTICE, key, Notice(certificate.serial_number))
     draft.emit(
         "certificate_expiring",
         CertificateExpiring(
-            serial_number=certificate.serial_number, not_after=certificate.not_after, certificate_type=key
+            serial_number=certificate.serial_number,
+            not_after=certificate.not_after,
+            certificate_type=OWN if key == USED else key.partition(" ")[0],
         ),
     )
     return draft.decide(None)

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, and_, func, not_, or_, select
 
-from csms.ledger.certificates import KIND, NOTICE, OWN, REQUEST, Certificate, Notice, SigningRequest
+from csms.ledger.certificates import KIND, NOTICE, OWN, REQUEST, USED, Certificate, Notice, SigningRequest
 from csms.ledger.variables import ACTUAL, VariableName
 from csms.store.tables import charge_points, configuration, facts, variables
 
@@ -18,7 +18,7 @@ from csms.store.tables import charge_points, configuration, facts, variables
 def ending(connection: Connection, gateway_id: str, before: datetime) -> list[tuple[str, str, Certificate]]:
     """Return what ends before a time and was not announced, but for what other daemons hold: client id, key, certificate.
 
-    A charge point has one or two of them: all are looked through.
+    A charge point has one or two of them: all are looked through. One that it was given and comes with is one.
     """
     elsewhere = and_(charge_points.c.connected_since.is_not(None), charge_points.c.gateway_id != gateway_id)
     query = (
@@ -36,10 +36,18 @@ def ending(connection: Connection, gateway_id: str, before: datetime) -> list[tu
         if certificate.not_after <= before:
             found[client_id, key] = certificate
     return [
-        (*place, certificate)
-        for place, certificate in found.items()
-        if announced.get(place) != certificate.serial_number
+        (client_id, key, certificate)
+        for (client_id, key), certificate in found.items()
+        if announced.get((client_id, key)) != certificate.serial_number
+        and not (key == USED and found.get((client_id, OWN)) == certificate)
     ]
+
+
+def certificate_in_use(connection: Connection, client_id: str) -> Certificate | None:
+    """Return the certificate that a charge point came with last, as far as that is known."""
+    query = select(facts.c.value).where(facts.c.client_id == client_id, facts.c.kind == KIND, facts.c.key == USED)
+    value = connection.execute(query).scalar_one_or_none()
+    return msgspec.json.decode(value, type=Certificate) if value is not None else None
 
 
 _REQUEST = and_(facts.c.kind == REQUEST, facts.c.key == OWN)

@@ -90,6 +90,8 @@ class AdmissionProtocol(WebSocketServerProtocol):
             # connectionLost has found no session to end.
             await factory.registry.discard(self.session, "gave up during the handshake")
         self._check_still_there()
+        if visitor.certificate_name in credentials.certificate_names:
+            factory.on_certified(visitor.client_id, self.transport)
         if verdict.renewed is not None:
             factory.door.on_renewed(visitor.client_id, verdict.renewed)
         return version.subprotocol if offered else None

@@ -31,8 +31,8 @@ class ClientCertificates:
 
     def name(self, transport: Any) -> str | None:
         """Return whom the certificate of a transport names, nobody ("") as `named`, None where it has shown none."""
-        shown = transport.getPeerCertificate() if isinstance(transport, TLSMemoryBIOProtocol) else None
-        return self.named(shown.to_cryptography()) if shown is not None else None
+        certificate = shown_by(transport)
+        return self.named(certificate) if certificate is not None else None
 
     def named(self, certificate: x509.Certificate) -> str:
         """Return whom a certificate names: nobody ("") where it is of another operator, or not valid now.
@@ -49,3 +49,9 @@ class ClientCertificates:
         is_valid = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
         is_valid = is_valid and now < self._lists_end(certificate.issuer)
         return common_names[0] if len(common_names) == 1 and is_ours and is_valid else ""
+
+
+def shown_by(transport: Any) -> x509.Certificate | None:
+    """Return the certificate that a transport has shown, None where it has shown none."""
+    shown = transport.getPeerCertificate() if isinstance(transport, TLSMemoryBIOProtocol) else None
+    return shown.to_cryptography() if shown is not None else None

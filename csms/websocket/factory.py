@@ -62,6 +62,8 @@ class ChargePointFactory(WebSocketServerFactory):
         self.door = door
         self.certificate_name: Callable[[Any], str | None] = lambda _transport: None
         """Tells whom the client certificate of a transport names; None is that there is none."""
+        self.on_certified: Callable[[str, Any], None] = lambda _client_id, _transport: None
+        """Told which charge point is in whose transport has shown a certificate that names it."""
         self.gate = HandshakeGate(limits.handshakes)
         self.counters: Counters = shared.counters
         self.ledger_available: Callable[[], bool] = lambda: shared.ledger.available

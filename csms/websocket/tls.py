@@ -48,6 +48,7 @@ class _Pair:
 
     certificate: str
     key: str
+    leaf: x509.Certificate
     kind: type
     names: frozenset[str]
 
@@ -73,6 +74,8 @@ class ChargePointTls:
     crl: str | None = None
     demands_certificates: bool = False
     """Whether nobody comes in who shows no client certificate; else one is only asked for."""
+    shown: Mapping[str, x509.Certificate] = field(init=False, factory=dict)
+    """The certificates that clients are shown, by their files."""
     _revocations: RevocationLists | None = field(init=False, default=None)
     _context: SSL.Context | None = field(init=False, default=None)
 
@@ -101,6 +104,7 @@ class ChargePointTls:
         by_name = {name: context_of([pair for pair in pairs if name in pair.names]) for name in names}
         context.set_tlsext_servername_callback(lambda connection: _choose(connection, by_name))
         self._context, self._revocations = context, revocations
+        self.shown = {pair.certificate: pair.leaf for pair in pairs}
         for authority in revocations.unlisted if revocations is not None else ():
             _log.warn(
                 "tls.crl has no list of {authority}: charge points whose certificates it issued are refused, "
@@ -111,6 +115,12 @@ class ChargePointTls:
     def lists_end(self, issuer: x509.Name) -> datetime:
         """Return when the first of the revocation lists runs out that a certificate of an issuer depends on."""
         return self._revocations.until(issuer) if self._revocations is not None else NEVER
+
+    @property
+    def lists(self) -> dict[str, datetime]:
+        """When the revocation list of each authority runs out, by its name."""
+        ends = self._revocations.ends if self._revocations is not None else {}
+        return {authority.rfc4514_string(): end for authority, end in ends.items()}
 
     def _make(self, pairs: Sequence[_Pair], revocations: RevocationLists | None) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
@@ -158,7 +168,7 @@ def _pair(certificate: str, key: str) -> _Pair:
         names = []
     if not names:
         names = certificates.names_in(found[0], NameOID.COMMON_NAME)
-    return _Pair(certificate, key, type(found[0].public_key()), frozenset(name.lower() for name in names))
+    return _Pair(certificate, key, found[0], type(found[0].public_key()), frozenset(name.lower() for name in names))
 
 
 def _certificates(path: str) -> list[x509.Certificate]:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from csms import certificates
 from csms.authority.signing import CertificateAuthority
+from csms.chargepoint.certificate_watch import CertificateWatch
 from csms.chargepoint.certificates import Certificates
 from csms.chargepoint.issued_chains import MOST_TRIES
 from csms.handlers.certificate_requests import Signing
@@ -19,7 +20,6 @@ from csms.ledger.state import Fact, Record
 from csms.ocppj.versions import V16, V21, V201
 from tests.chargepoint.control import Control
 from tests.chargepoint.signing_site import DAY, TYPES, VERSIONS, SigningSite
-from tests.fakes import FakeLedger
 from tests.signing_requests import ORGANIZATION, names, pem, request
 
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
@@ -61,8 +61,8 @@ class Site(SigningSite):
         control.restart()
         signing = Signing(self.signer, control.names)
         self.serve(signing)
-        self.watch = Certificates(control.shared, control.registry, self.chains, 30 * DAY)
-        self.watch.serve(signing, self.signer)
+        self.watch = CertificateWatch(control.shared, control.registry, 30 * DAY)
+        Certificates(control.shared, control.registry, self.chains).serve(signing, self.signer)
         self.connect()
 
 
@@ -272,38 +272,6 @@ def test_a_root_that_the_one_before_has_not_signed_is_told_as_rejected(version, 
     [record] = [change for change in control.changes(Record) if change.kind == "InstallCertificate"]
     assert orjson.loads(record.body)["response"] == REJECTED
     assert control.events(*TYPES) == []
-
-
-def test_the_end_is_announced_once(tmp_path):
-    site = make(tmp_path, V16)
-    site.ask()
-    [signed, _installed] = site.events
-    control, watch = site.control, site.watch
-    _store(control.ledger)
-    control.get(watch.announce())
-    assert control.events("certificate_expiring") == []
-    control.shared.now.advance(61 * 86400)
-    for _ in range(2):
-        control.get(watch.announce())
-        _store(control.ledger)
-    [expiring] = control.events("certificate_expiring")
-    assert (expiring.serial_number, expiring.not_after) == (signed.serial_number, signed.not_after)
-
-
-def _store(ledger: FakeLedger):
-    """Put the facts that were committed into the fake's database, which only holds what tests put there."""
-    from csms.store.tables import charge_points, facts
-
-    with ledger.database.begin() as connection:
-        connection.execute(facts.delete())
-        connection.execute(charge_points.delete())
-        connection.execute(
-            charge_points.insert(), {"client_id": "CP1", "registration": "Accepted", "allow_no_subprotocol": False}
-        )
-        latest = {}
-        for decision in ledger.committed:
-            latest.update({(item.kind, item.key): item for item in decision.changes if type(item) is Fact})
-        connection.execute(facts.insert(), [msgspec.structs.asdict(item) for item in latest.values()])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
