@@ -6,10 +6,9 @@ with 202 it comes later, as a command. Redirections are not followed: the token 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from attrs import define, field, frozen
@@ -23,13 +22,11 @@ from twisted.web.iweb import IAgent
 from csms import certificates
 from csms.authority.exchange import BadAnswer, ask_once, body_of, in_time, json_headers, reason_of
 from csms.authority.issued import check_issued
-from csms.authority.signing import AuthorityError, fault_of
+from csms.authority.signing import AuthorityError, RunInThread, fault_of
 from csms.certificates import BadCertificate
 from csms.handlers.certificate_requests import AuthorityAway, Names, SigningFailed
 from csms.ledger.certificates import Certificate, SigningRequest
 
-RunInThread = Callable[..., Deferred[Any]]
-"""``run(function, *arguments)``, as `twisted.internet.threads.deferToThread`."""
 MOST_ANSWER_BYTES = 64 * 1024
 _CHECKS_AT_ONCE = 2
 _QUESTIONS_AT_ONCE = 8
