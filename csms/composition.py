@@ -193,9 +193,9 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             _absolute(settings.tls.crl),
             demands_certificates=settings.security.profile >= CERTIFICATE,
         )
-    sockets.certificate_name = ClientCertificates(
+    sockets.certificate_shown = ClientCertificates(
         utc_now, settings.pki.organization, lambda issuer: tls.lists_end(issuer) if tls is not None else NEVER
-    ).name
+    ).shown
     sockets.on_certified = partial(_watch, operations.certificate_watch)
     if tls is not None:
         operations.certificate_watch.own = partial(_own_certificates, tls)

@@ -199,7 +199,8 @@ class FakeLedger:
         known = self.states.get(client_id)
         if known is None:
             return state_of(client_id, registration=registration, is_new=True)
-        return replace(known, registered=known.charge_point.registered, refused_starts=())
+        registered = known.charge_point.registered
+        return replace(known, registered=registered, refused_starts=(), has_expired_certificate=False)
 
     def _arrival(self, client_id, registration):
         return self._credentials(client_id), self._charge_point_state(client_id, registration)
@@ -230,6 +231,7 @@ class FakeLedger:
             allow_no_subprotocol=point.allow_no_subprotocol,
             security_profile=point.security_profile or 0,
             certificate_names=names,
+            accept_expired_certificate=point.accept_expired_certificate,
         )
 
     def put_password(self, change):

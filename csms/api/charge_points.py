@@ -67,6 +67,7 @@ class ShownChargePoint(Shown, frozen=True):
     new_password_sent: bool | UnsetType = UNSET
     security_profile: int | UnsetType = UNSET
     certificate_name: str | UnsetType = UNSET
+    accept_expired_certificate: bool | UnsetType = UNSET
     validation: str | UnsetType = UNSET
     tariff_id: str | UnsetType = UNSET
     meter_factor: Number | UnsetType = UNSET
@@ -114,6 +115,7 @@ class Provisioned(Asked, frozen=True):
         | UnsetType
         | None
     ) = UNSET
+    accept_expired_certificate: bool | UnsetType = UNSET
     password: (
         Annotated[
             str,
@@ -218,6 +220,7 @@ def shown(row: KnownChargePoint) -> ShownChargePoint:
         new_password_sent=row.was_sent_password or UNSET,
         security_profile=known(point.security_profile),
         certificate_name=known(point.certificate_name),
+        accept_expired_certificate=point.accept_expired_certificate or UNSET,
         quirks=shown_quirks(point),
         connectors=[_shown_connector(connector, row) for connector in row.connectors],
         validation=known(point.validation),

@@ -18,6 +18,7 @@ from csms.chargepoint.issued_chains import IssuedChains
 from csms.chargepoint.new_passwords import NewPasswords
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
+from csms.chargepoint.renewal import Renewal
 from csms.chargepoint.shared import Shared
 from csms.chargepoint.signing_requests import LOOK_EVERY_S, SigningRequests
 from csms.chargepoint.transaction_status import TransactionStatus
@@ -87,6 +88,9 @@ class Operations:
             signing_requests.serve(signing)
         if signing is not None:
             shared.on_ready.append(chains.ready)
+        renewal = Renewal(registry, commands)
+        renewal.serve()
+        shared.on_ready.append(renewal.ready)
         if asks_transaction_status:
             shared.on_ready.append(TransactionStatus(registry, commands).ready)
         return cls(

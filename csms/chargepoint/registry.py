@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredList, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
@@ -101,11 +102,18 @@ class Registry:
                 del self._visits[visit.client_id]
 
     async def admit(
-        self, client_id: str, version: Version, *, authenticated: bool = False, visit: Visit | None = None
+        self,
+        client_id: str,
+        version: Version,
+        *,
+        authenticated: bool = False,
+        has_expired_certificate: bool = False,
+        visit: Visit | None = None,
     ) -> Session:
         """Return a new session for a charge point whose handshake is under way.
 
-        With a ``visit`` its state is not read again, unless something has happened since.
+        With a ``visit`` its state is not read again, unless something has happened since. One with a certificate that has
+        ended is Pending, whatever it was told when it booted.
 
         :raises IdentityInUse: see the module.
         :raises UnknownChargePoint: it is not known, and unknown ones are rejected.
@@ -127,6 +135,9 @@ class Registry:
                 )
             if state.is_new and state.charge_point.registration == "Rejected":
                 raise UnknownChargePoint(client_id)
+            if has_expired_certificate:
+                registered = "Pending" if state.registered is not None else None
+                state = replace(state, has_expired_certificate=True, registered=registered)
             session = Session(self._shared, client_id, version, state)
             self._sessions[client_id] = session
             self.on_held(client_id)

@@ -118,6 +118,11 @@ def show(api: Api, client_id: str, *, as_json: bool) -> None:
     "charge point.",
 )
 @click.option(
+    "--accept-expired-certificate/--refuse-expired-certificate",
+    default=None,
+    help="Whether it may come once more with a client certificate that has ended: it is Pending then, and asked to renew it.",
+)
+@click.option(
     "--password-file",
     type=click.File("rb"),
     help="A file that holds the password for its Basic authentication, or - for standard input. It is never shown.",
@@ -138,6 +143,7 @@ def put(
     password_file: BinaryIO | None,
     *,
     allow_no_subprotocol: bool | None,
+    accept_expired_certificate: bool | None,
     no_password: bool,
     as_json: bool,
 ) -> None:
@@ -153,6 +159,7 @@ def put(
         "groupName": group,
         "certificateName": certificate_name,
         "allowNoSubprotocol": allow_no_subprotocol,
+        "acceptExpiredCertificate": accept_expired_certificate,
     }
     body = {
         name: value if value not in {"", "default"} else None for name, value in options.items() if value is not None

@@ -17,6 +17,7 @@ from csms.events.certificates import (
 from csms.ledger import facts
 from csms.ledger.chargepoints import record
 from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.provisioning import provisioned
 from csms.ledger.state import ChargePointState
 
 KIND = "certificate"
@@ -145,8 +146,15 @@ def fail(
 def install(
     state: ChargePointState, context: Context, certificate: Certificate, certificate_type: str | None
 ) -> Decision[None]:
-    """The charge point took a certificate (CertificateSigned was Accepted): it takes the place of the one before."""
+    """The charge point took a certificate (CertificateSigned was Accepted): it takes the place of the one before.
+
+    One that had ended and was let in all the same is not let in again.
+    """
     draft = Draft(state, context)
+    if state.has_expired_certificate:
+        charge_point = replace(state.charge_point, accept_expired_certificate=False)
+        draft.state = replace(state, charge_point=charge_point)
+        draft.change(provisioned(charge_point))
     facts.know(draft, context, KIND, certificate_type or OWN, certificate)
     draft.emit(
         "certificate_installed",

@@ -59,6 +59,7 @@ _CREDENTIALS = select(
     charge_points.c.allow_no_subprotocol,
     charge_points.c.security_profile,
     charge_points.c.certificate_name,
+    charge_points.c.accept_expired_certificate,
     charge_points.c.password_hash,
     charge_points.c.new_password_hashes,
 ).where(charge_points.c.client_id == _CLIENT)
@@ -204,6 +205,7 @@ def _credentials_of(connection: Connection, client_id: str, row: Row[Any] | None
     return Credentials(
         is_known=True,
         certificate_names=names,
+        accept_expired_certificate=row.accept_expired_certificate,
         allow_no_subprotocol=row.allow_no_subprotocol,
         security_profile=row.security_profile or 0,
         password_hash=row.password_hash,

@@ -21,6 +21,14 @@ from csms.websocket.revocations import NEVER
 
 
 @frozen
+class Shown:
+    """A client certificate: whom it names, nobody ("") where it is worth nothing, and whether it has ended."""
+
+    name: str
+    has_expired: bool = False
+
+
+@frozen
 class ClientCertificates:
     """Judges the certificates that were shown; without ``organization`` any O will do."""
 
@@ -29,13 +37,13 @@ class ClientCertificates:
     _lists_end: Callable[[x509.Name], datetime] = lambda _issuer: NEVER
     """When the first of the revocation lists runs out that a certificate of an issuer depends on."""
 
-    def name(self, transport: Any) -> str | None:
-        """Return whom the certificate of a transport names, nobody ("") as `named`, None where it has shown none."""
+    def shown(self, transport: Any) -> Shown | None:
+        """Judge the certificate of a transport; None where it has shown none."""
         certificate = shown_by(transport)
-        return self.named(certificate) if certificate is not None else None
+        return self.judge(certificate) if certificate is not None else None
 
-    def named(self, certificate: x509.Certificate) -> str:
-        """Return whom a certificate names: nobody ("") where it is of another operator, or not valid now.
+    def judge(self, certificate: x509.Certificate) -> Shown:
+        """Return whom a certificate names: nobody where it is of another operator, or not valid yet, or its lists have run out.
 
         Where a session is resumed TLS does not look again.
         """
@@ -43,12 +51,12 @@ class ClientCertificates:
             common_names = certificates.names_in(certificate, NameOID.COMMON_NAME)
             organizations = certificates.names_in(certificate, NameOID.ORGANIZATION_NAME)
         except ValueError:
-            return ""
+            return Shown("")
         is_ours = self._organization is None or organizations == [self._organization]
         now = self._now()
-        is_valid = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
-        is_valid = is_valid and now < self._lists_end(certificate.issuer)
-        return common_names[0] if len(common_names) == 1 and is_ours and is_valid else ""
+        is_good = is_ours and certificate.not_valid_before_utc <= now < self._lists_end(certificate.issuer)
+        name = common_names[0] if len(common_names) == 1 and is_good else ""
+        return Shown(name, now >= certificate.not_valid_after_utc)
 
 
 def shown_by(transport: Any) -> x509.Certificate | None:

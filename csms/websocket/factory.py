@@ -16,6 +16,7 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.loops import Loops
 from csms.metrics import Counters
+from csms.websocket.client_certificates import Shown
 from csms.websocket.compression import accept
 from csms.websocket.door import Door
 from csms.websocket.limits import AddressCount, CallBudgets, HandshakeGate, Limits
@@ -60,8 +61,8 @@ class ChargePointFactory(WebSocketServerFactory):
         self.limits = limits
         self.path = path
         self.door = door
-        self.certificate_name: Callable[[Any], str | None] = lambda _transport: None
-        """Tells whom the client certificate of a transport names; None is that there is none."""
+        self.certificate_shown: Callable[[Any], Shown | None] = lambda _transport: None
+        """Judges the client certificate of a transport; None is that there is none."""
         self.on_certified: Callable[[str, Any], None] = lambda _client_id, _transport: None
         """Told which charge point is in whose transport has shown a certificate that names it."""
         self.gate = HandshakeGate(limits.handshakes)

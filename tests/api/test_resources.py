@@ -134,6 +134,14 @@ async def test_the_name_of_a_certificate_names_one_charge_point(desk):
 
 
 @ensureDeferred
+async def test_one_may_come_with_a_certificate_that_has_ended(desk):
+    target = f"{V1}/chargepoints/CP1"
+    assert "acceptExpiredCertificate" not in (await desk.http.put(target, {})).json
+    assert (await desk.http.put(target, {"acceptExpiredCertificate": True})).json["acceptExpiredCertificate"] is True
+    assert "acceptExpiredCertificate" not in (await desk.http.put(target, {"acceptExpiredCertificate": False})).json
+
+
+@ensureDeferred
 async def test_of_two_that_want_a_name_at_once_one_gets_it(desk):
     asked = [desk.http.put(f"{V1}/chargepoints/CP{number}", {"certificateName": "SN-0042"}) for number in (1, 2)]
     replies = await DeferredList([Deferred.fromCoroutine(maybe) for maybe in asked])

@@ -8,7 +8,8 @@ import pytest
 import pytest_twisted
 from msgspec.structs import replace
 
-from csms.ledger import chargepoints, provisioning
+from csms.ledger import certificates, chargepoints, provisioning
+from csms.ledger.certificates import Certificate
 from csms.ledger.decision import Context
 from csms.ledger.provisioning import Provision
 from csms.ledger.state import Credentials
@@ -132,6 +133,21 @@ async def test_a_certificate_names_its_charge_point_and_no_other(store):
     await _name(store, "CP1", None)
     assert (await _credentials(store)).certificate_names == OWN
     assert (await _credentials(store, "SN-1")).certificate_names == {"SN-1", "SN-2"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_certificate_that_has_ended_is_taken_where_the_operator_says_so_until_there_is_a_new_one(store):
+    await _provision(store, accept_expired_certificate=True, group_name="north")
+    assert (await _credentials(store)).accept_expired_certificate
+    ended = Certificate("a1", NOW, NOW)
+
+    def take(state):
+        return certificates.install(replace(state, has_expired_certificate=True), CONTEXT, ended, None)
+
+    await store.decide("CP1", "Accepted", take)
+    credentials, state = await store.read(queries.arrival, "CP1", "Pending")
+    assert not credentials.accept_expired_certificate
+    assert (state.charge_point.registration, state.charge_point.group_name) == ("Pending", "north")
 
 
 @pytest_twisted.ensureDeferred

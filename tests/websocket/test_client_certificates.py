@@ -14,6 +14,8 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
+from csms import certificates
+from csms.certificates import Authority
 from csms.websocket.client_certificates import ClientCertificates
 from csms.websocket.tls import CertificateError
 from tests.fakes import state_of
@@ -41,7 +43,7 @@ class Client:
 def secured(serve):
     async def secured(tls, organization=ORGANIZATION, now=lambda: datetime.now(UTC)):
         server = await serve(wrap=lambda factory: TLSMemoryBIOFactory(tls, False, factory), door={"profile": 3})
-        server.sockets.certificate_name = ClientCertificates(now, organization).name
+        server.sockets.certificate_shown = ClientCertificates(now, organization).shown
         return server
 
     return secured
@@ -204,9 +206,68 @@ async def test_a_list_that_is_out_of_date_lets_nobody_in(folder, secured):
 
 
 @pytest_twisted.ensureDeferred
-async def test_one_that_has_ended_is_not_taken_whatever_tls_says(folder, secured):
+async def test_one_that_has_ended_is_not_taken_whatever_tls_says(folder, secured, logged):
     server = await secured(tls_of(folder), now=lambda: NOW + 400 * DAY)
     assert (await come(server, folder / "charger" / "CP1")).status == 401
+    assert await told(server, "CP1", logged) == "expiredCertificate"
+
+
+def _ended(folder, authority="pki"):
+    """Have the certificate of CP1 be one that has ended."""
+    place = folder / "charger" / "CP1"
+    if authority == "pki":
+        own = certificates.read_authority((folder / "ca.pem").read_bytes(), (folder / "ca.key").read_bytes())
+    else:
+        own = certificates.new_authority(
+            certificates.name_of("CA", "Other"), certificates.new_key("ecdsa"), NOW, 9 * DAY
+        )
+    key = certificates.new_key("ecdsa")
+    begun = datetime.now(UTC) - 2 * DAY
+    issuer = Authority(_ancient(own, begun), own.key)
+    made = certificates.issue(
+        issuer, certificates.name_of("CP1", ORGANIZATION), key.public_key(), "charger", begun, DAY
+    )
+    place.with_suffix(".pem").write_bytes(certificates.certificate_pem(made))
+    place.with_suffix(".key").write_bytes(certificates.key_pem(key))
+    return place
+
+
+def _ancient(authority, since):
+    """Return the certificate of an authority as if it had been made long ago: with its name and key."""
+    name = authority.certificate.subject
+    return certificates.new_authority(name, authority.key, since - DAY, 9 * DAY).certificate
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+@pytest_twisted.ensureDeferred
+async def test_one_that_has_ended_comes_in_where_its_charge_point_is_marked_so(folder, secured, logged, version):
+    place = _ended(folder)
+    server = await secured(tls_of(folder, crl=revoke(folder)))
+    assert (await come(server, place, version=version)).status == 401
+    assert await told(server, "CP1", logged) == "expiredCertificate"
+    state = state_of("CP1", accept_expired_certificate=True, booted=True)
+    server.ledger.states["CP1"] = state
+    client = await come(server, place, version=version)
+    assert client.status == 101
+    await server.until(lambda: "connected" in server.ledger.events("CP1"))
+    boot = {"chargePointVendor": "Acme", "chargePointModel": "One"}
+    assert (await client.ask("boot", "BootNotification", boot))[2]["status"] == "Pending"
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_has_ended_and_was_revoked_does_not(folder, secured):
+    place = _ended(folder)
+    server = await secured(tls_of(folder, crl=revoke(folder, place)))
+    server.ledger.states["CP1"] = state_of("CP1", accept_expired_certificate=True)
+    assert (await come(server, place)).status is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_has_ended_and_is_of_another_authority_does_not(folder, secured):
+    place = _ended(folder, "another")
+    server = await secured(tls_of(folder))
+    server.ledger.states["CP1"] = state_of("CP1", accept_expired_certificate=True)
+    assert (await come(server, place)).status is None
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"])

@@ -7,7 +7,7 @@ from attrs import define
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from OpenSSL import SSL
 
-from csms.websocket.client_certificates import ClientCertificates
+from csms.websocket.client_certificates import ClientCertificates, Shown
 from csms.websocket.tls import ChargePointTls
 from tests.certificates import issue
 from tests.fakes import logged
@@ -153,4 +153,4 @@ def test_a_session_ends_with_the_first_list_of_its_chain(site, first):
     shown = site.come().server.get_peer_certificate().to_cryptography()
     for later, is_named in ((NOW, True), (NOW + DAY, False)):
         judge = ClientCertificates(lambda later=later: later, None, site.tls.lists_end)
-        assert judge.named(shown) == ("CP1" if is_named else "")
+        assert judge.judge(shown) == Shown("CP1" if is_named else "")
