@@ -86,13 +86,13 @@ class IssuedChains:
             return
         if self._read_at is None or now >= self._read_at + _READ_EVERY:
             # At times: a charge point may have come here from another daemon.
-            self._read_at = now
             for client_id, wanted in await shared.ledger.read(stored.chains_to_send, shared.gateway_id):
                 self._waiting.setdefault(client_id, _Waiting(wanted, now))
+            self._read_at = now
         for client_id, waiting in list(self._waiting.items()):
             if waiting.wanted.asked_at + self._patience <= now:
                 await self._give_up(client_id, waiting, "the charge point did not come for it in time")
-            elif waiting.due <= now:
+            elif waiting.due <= now and self._registry.get(client_id) is not None:
                 self._begin(client_id, waiting)
 
     def _begin(self, client_id: str, waiting: _Waiting) -> Deferred[None]:
@@ -136,11 +136,12 @@ class IssuedChains:
             self._drop(client_id, waiting)
 
     async def _give_up(self, client_id: str, waiting: _Waiting, reason: str) -> None:
-        if self._waiting.get(client_id) is not waiting:
-            return
-        _log.error("{client_id}: it gets no certificate: {reason}", client_id=client_id, reason=reason)
         wanted = waiting.wanted
-        await self._decide(client_id, lambda state, context: certificates.give_up(state, context, wanted, reason))
+        known = await self._shared.ledger.read(stored.signing_request, client_id)
+        # Another daemon, or a command, may have brought it; or the charge point has asked for another.
+        if known is not None and known.csr == wanted.csr:
+            _log.error("{client_id}: it gets no certificate: {reason}", client_id=client_id, reason=reason)
+            await self._decide(client_id, lambda state, context: certificates.give_up(state, context, wanted, reason))
         self._drop(client_id, waiting)
 
     async def _decide(self, client_id: str, rule: Rule[None], message_id: str | None = None) -> None:

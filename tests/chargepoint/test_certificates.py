@@ -15,6 +15,7 @@ from csms.chargepoint.certificate_watch import CertificateWatch
 from csms.chargepoint.certificates import Certificates
 from csms.chargepoint.issued_chains import MOST_TRIES
 from csms.handlers.certificate_requests import Signing
+from csms.ledger import certificates as rules
 from csms.ledger.certificates import KIND, REQUEST
 from csms.ledger.state import Fact, Record
 from csms.ocppj.versions import V16, V21, V201
@@ -235,6 +236,17 @@ def test_it_waits_for_so_long_and_no_longer(tmp_path):
     site.send_again(1)
     assert site.reasons == ["the charge point did not come for it in time"]
     assert not site.is_open
+
+
+def test_one_that_another_daemon_has_brought_is_not_given_up(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    site.control.lose(site.charger)
+    wanted = site.control.ledger._signing_request("CP1")
+    site.control.get(site.control.registry.decide("CP1", lambda state, context: rules.settle(state, context, wanted)))
+    site.send_again(86400)
+    assert site.reasons == []
 
 
 def test_one_that_asks_again_is_sent_the_latest_only(tmp_path):
