@@ -170,6 +170,15 @@ def names_in(certificate: x509.Certificate | x509.CertificateSigningRequest, oid
     return [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(oid)]
 
 
+def names_a_server(common_name: str) -> bool:
+    """Tell whether a name could pass for a server's: an address, or a URL (A00.FR.511)."""
+    try:
+        ipaddress.ip_address(common_name)
+    except ValueError:
+        return "://" in common_name
+    return True
+
+
 def hosts_of(certificate: x509.Certificate) -> list[str]:
     """Return the host names and addresses that a certificate is for."""
     try:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from csms.authority.external import ExternalAuthority, Service
 from csms.authority.ocsp import OcspResponders, OcspTerms
 from csms.authority.signing import CertificateAuthority
 from csms.authority.webhook import Terms, Webhook, webhook
+from csms.chargepoint.certificate_watch import CertificateWatch, OwnCertificate
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.dispatch import Dispatcher
 from csms.chargepoint.operations import Operations
@@ -39,7 +41,7 @@ from csms.chargepoint.shared import Shared
 from csms.events import business, topics
 from csms.events.identity import event_id
 from csms.events.protocol import ProtocolEvent
-from csms.handlers.certificate_requests import Signing
+from csms.handlers.certificate_requests import Signing, described
 from csms.handlers.families import command_sets, handlers
 from csms.handlers.iso15118 import Providers
 from csms.handlers.request import Policy
@@ -61,16 +63,18 @@ from csms.passwords.threads import Threads
 from csms.responder_urls import PlainUrl
 from csms.service import Daemon, Listener
 from csms.settings import Settings
+from csms.store.certificates import certificate_names
 from csms.store.database import parse_url
 from csms.store.message_log import MessageLog
 from csms.store.retention import Retention
 from csms.store.store import Store
 from csms.systemd import Notifier
-from csms.websocket.client_certificates import ClientCertificates
+from csms.websocket.client_certificates import ClientCertificates, shown_by
 from csms.websocket.door import CERTIFICATE, Door
 from csms.websocket.factory import ChargePointFactory
 from csms.websocket.limits import Limits
 from csms.websocket.refusals import FLUSH_S as REPORT_REFUSALS_S
+from csms.websocket.revocations import NEVER
 from csms.websocket.tls import ChargePointTls
 
 _BACKLOG = 4096
@@ -124,7 +128,11 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
     policy_holder = signer or other_authority
     signing = None
     if policy_holder is not None:
-        signing = Signing(policy_holder, is_elsewhere=other_authority is not None)
+        signing = Signing(
+            policy_holder,
+            lambda client_id: store.read(certificate_names, client_id),
+            is_elsewhere=other_authority is not None,
+        )
     shared = Shared(
         clock=reactor,
         now=utc_now,
@@ -185,9 +193,13 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             _absolute(settings.tls.crl),
             demands_certificates=settings.security.profile >= CERTIFICATE,
         )
-    sockets.is_certified = ClientCertificates(
-        utc_now, settings.pki.organization, lambda: tls.lists_end if tls is not None else {}
-    ).certified
+    sockets.certificate_shown = ClientCertificates(
+        utc_now, settings.pki.organization, lambda issuer: tls.lists_end(issuer) if tls is not None else NEVER
+    ).shown
+    sockets.on_certified = partial(_watch, operations.certificate_watch)
+    if tls is not None:
+        operations.certificate_watch.own = partial(_own_certificates, tls)
+        operations.certificate_watch.lists_end = partial(_lists_end, tls)
     token = settings.http.token.get_secret_value() if settings.http.token is not None else None
     health = Health(
         counters,
@@ -249,6 +261,20 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
         ledger_decisions=("decisions committed since the start", lambda: store.decisions),
     )
     return daemon
+
+
+def _watch(watch: CertificateWatch, client_id: str, transport: Any) -> None:
+    certificate = shown_by(transport)
+    if certificate is not None:
+        watch.came_with(client_id, described(certificate))
+
+
+def _own_certificates(tls: ChargePointTls) -> list[OwnCertificate]:
+    return [OwnCertificate(file, described(certificate)) for file, certificate in tls.shown.items()]
+
+
+def _lists_end(tls: ChargePointTls) -> dict[str, datetime]:
+    return tls.lists
 
 
 def _authority(reactor: Any, settings: Settings, counters: Counters) -> Webhook | None:

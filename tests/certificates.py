@@ -76,7 +76,6 @@ def issue(
             "key_encipherment",
             "data_encipherment",
             "key_agreement",
-            "crl_sign",
             "encipher_only",
             "decipher_only",
         ],
@@ -92,7 +91,8 @@ def issue(
         .not_valid_after(ends or now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=True)
         .add_extension(
-            x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca and key_cert_sign, **usage), critical=True
+            x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca and key_cert_sign, crl_sign=ca, **usage),
+            critical=True,
         )
     )
     if extension is not None:

@@ -117,6 +117,13 @@ class FakeLedger:
             if not (found.is_answered or found.is_settled)
         ]
 
+    def _chains_to_send(self, _gateway_id):
+        return [
+            (client_id, found)
+            for client_id, found in self._signing_requests().items()
+            if found.chain is not None and not found.is_settled
+        ]
+
     def _signing_requests(self):
         return {
             change.client_id: msgspec.json.decode(change.value, type=SigningRequest)
@@ -192,14 +199,27 @@ class FakeLedger:
         known = self.states.get(client_id)
         if known is None:
             return state_of(client_id, registration=registration, is_new=True)
-        return replace(known, registered=known.charge_point.registered, refused_starts=())
+        registered = known.charge_point.registered
+        return replace(known, registered=registered, refused_starts=(), has_expired_certificate=False)
 
     def _arrival(self, client_id, registration):
         return self._credentials(client_id), self._charge_point_state(client_id, registration)
 
+    def _certificate_names(self, client_id):
+        points = [state.charge_point for state in self.states.values()]
+        own = {client_id, *(point.certificate_name for point in points if point.client_id == client_id)} - {None}
+        return frozenset(own) - {point.certificate_name for point in points if point.client_id != client_id}
+
+    def _who_is_named(self, certificate_name):
+        points = [state.charge_point for state in self.states.values() if not state.is_new]
+        return frozenset(
+            point.client_id for point in points if certificate_name in {point.client_id, point.certificate_name}
+        )
+
     def _credentials(self, client_id):
+        names = self._certificate_names(client_id)
         if self._is_new(client_id):
-            return Credentials()
+            return Credentials(certificate_names=names)
         kept = Credentials()
         if client_id in self._secured:
             with self.database.connect() as connection:
@@ -210,6 +230,8 @@ class FakeLedger:
             is_known=True,
             allow_no_subprotocol=point.allow_no_subprotocol,
             security_profile=point.security_profile or 0,
+            certificate_names=names,
+            accept_expired_certificate=point.accept_expired_certificate,
         )
 
     def put_password(self, change):

@@ -18,7 +18,8 @@ from csms.api.parameters import Listing, given, known
 from csms.api.ports import Ledger, Provisioning
 from csms.api.problems import not_found, unavailable, unprocessable
 from csms.api.routes import Answer, Asked, Body, Exchange, Route, Shown
-from csms.chargepoint.provisioning import UnknownTariff
+from csms.certificates import LONGEST_NAME
+from csms.chargepoint.provisioning import BadCertificateName, UnknownTariff
 from csms.events.payload import Number
 from csms.ledger.numbers import number
 from csms.ledger.provisioning import Provision
@@ -65,6 +66,8 @@ class ShownChargePoint(Shown, frozen=True):
     connectors: Sequence[ShownConnector]
     new_password_sent: bool | UnsetType = UNSET
     security_profile: int | UnsetType = UNSET
+    certificate_name: str | UnsetType = UNSET
+    accept_expired_certificate: bool | UnsetType = UNSET
     validation: str | UnsetType = UNSET
     tariff_id: str | UnsetType = UNSET
     meter_factor: Number | UnsetType = UNSET
@@ -100,6 +103,19 @@ class Provisioned(Asked, frozen=True):
     quirks: AskedQuirks | UnsetType | None = UNSET
     group_name: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType | None = UNSET
     security_profile: Annotated[int, Meta(ge=0, le=3)] | UnsetType | None = UNSET
+    certificate_name: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=LONGEST_NAME,
+                description="The CN of its client certificate, as its serial number, where that is not its identity",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    accept_expired_certificate: bool | UnsetType = UNSET
     password: (
         Annotated[
             str,
@@ -171,6 +187,8 @@ class ChargePoints:
             await self._provisioning.put(client_id, Provision(**changes), password)
         except UnknownTariff:
             raise unprocessable("tariffId", "there is no such tariff") from None
+        except BadCertificateName as error:
+            raise unprocessable("certificateName", str(error)) from None
         except BadPassword as error:
             raise unprocessable("password", str(error)) from None
         except Busy as error:
@@ -201,6 +219,8 @@ def shown(row: KnownChargePoint) -> ShownChargePoint:
         has_password=row.has_password,
         new_password_sent=row.was_sent_password or UNSET,
         security_profile=known(point.security_profile),
+        certificate_name=known(point.certificate_name),
+        accept_expired_certificate=point.accept_expired_certificate or UNSET,
         quirks=shown_quirks(point),
         connectors=[_shown_connector(connector, row) for connector in row.connectors],
         validation=known(point.validation),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import define, field
 from cryptography import x509
@@ -15,8 +15,8 @@ from twisted.logger import Logger
 from csms import certificates
 from csms.authority.contract_chain import Roots, Verified, verify
 from csms.certificates import BadCertificate
-from csms.handlers.contracts import CertificateStatus, Contract, OcspData
-from csms.handlers.iso15118 import OcspAnswer
+from csms.handlers.contracts import CertificateStatus, Contract
+from csms.handlers.iso15118 import Responders
 
 _log = Logger()
 _AT_ONCE = 2
@@ -24,13 +24,6 @@ _SUFFIXES = frozenset({".pem", ".crt", ".cer"})
 _MOST_BYTES = 4 * 1024 * 1024
 RunInThread = Callable[..., Deferred[Any]]
 """``run(function, *arguments)``, as `twisted.internet.threads.deferToThread`."""
-
-
-class Revocation(Protocol):
-    """Somebody who asks OCSP responders."""
-
-    def ask(self, data: OcspData, issuer: x509.Certificate | None) -> Deferred[OcspAnswer]:
-        """Ask about a certificate; fails with `NoAnswer`."""
 
 
 class RootsError(Exception):
@@ -43,7 +36,7 @@ class ContractCertificates:
 
     _run: RunInThread
     _path: str
-    _responders: Revocation | None = None
+    _responders: Responders | None = None
     """Who knows whether a certificate is revoked; without them none is known to be."""
     _roots: Roots = field(factory=lambda: Roots([]))
     _slots: DeferredSemaphore = field(factory=lambda: DeferredSemaphore(_AT_ONCE))

@@ -6,10 +6,9 @@ with 202 it comes later, as a command. Redirections are not followed: the token 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from attrs import define, field, frozen
@@ -23,13 +22,11 @@ from twisted.web.iweb import IAgent
 from csms import certificates
 from csms.authority.exchange import BadAnswer, ask_once, body_of, in_time, json_headers, reason_of
 from csms.authority.issued import check_issued
-from csms.authority.signing import AuthorityError, BadRequest, checked
+from csms.authority.signing import AuthorityError, RunInThread, fault_of
 from csms.certificates import BadCertificate
-from csms.handlers.certificate_requests import AuthorityAway, SigningFailed
+from csms.handlers.certificate_requests import AuthorityAway, Names, SigningFailed
 from csms.ledger.certificates import Certificate, SigningRequest
 
-RunInThread = Callable[..., Deferred[Any]]
-"""``run(function, *arguments)``, as `twisted.internet.threads.deferToThread`."""
 MOST_ANSWER_BYTES = 64 * 1024
 _CHECKS_AT_ONCE = 2
 _QUESTIONS_AT_ONCE = 8
@@ -111,10 +108,10 @@ class ExternalAuthority:
         if self._roots_file is not None:
             self._roots = await self._run(read_roots, self._roots_file)
 
-    def fault(self, csr: str, client_id: str, now: datetime) -> Deferred[str | None]:
+    def fault(self, csr: str, names: Names, now: datetime) -> Deferred[str | None]:
         """Return why a request is not passed on, None where it is."""
         del now
-        found: Deferred[str | None] = self._slots.run(self._run, _fault, csr, client_id, self._organization)
+        found: Deferred[str | None] = self._slots.run(self._run, fault_of, csr, names, self._organization)
         return found
 
     def ask(self, client_id: str, wanted: SigningRequest) -> Deferred[str | None]:
@@ -124,10 +121,10 @@ class ExternalAuthority:
         chain: Deferred[str | None] = self._asking.run(self._service.ask, client_id, wanted)
         return chain
 
-    def check(self, chain: str, wanted: SigningRequest, client_id: str, now: datetime) -> Deferred[Certificate]:
+    def check(self, chain: str, wanted: SigningRequest, names: Names, now: datetime) -> Deferred[Certificate]:
         """Look at a chain before it goes to a charge point."""
         checked_chain: Deferred[Certificate] = self._slots.run(
-            self._run, check_issued, chain, wanted.csr, client_id, self._organization, self._roots, now
+            self._run, check_issued, chain, wanted.csr, names, self._organization, self._roots, now
         )
         return checked_chain
 
@@ -143,11 +140,3 @@ def read_roots(path: str) -> Sequence[x509.Certificate]:
         raise AuthorityError(f"pki.roots: {path} cannot be read: {error.strerror}") from None
     except BadCertificate as error:
         raise AuthorityError(f"pki.roots: {path}: {error}") from None
-
-
-def _fault(csr: str, client_id: str, organization: str) -> str | None:
-    try:
-        checked(csr, client_id, organization)
-    except BadRequest as error:
-        return str(error)
-    return None

@@ -14,9 +14,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from csms import certificates
 from csms.authority.issuers import UNREADABLE, is_issued_by
-from csms.authority.signing import LONGEST_CHAIN
+from csms.authority.signing import ALLOWED_NAMES, LONGEST_CHAIN
 from csms.certificates import BadCertificate
-from csms.handlers.certificate_requests import SigningFailed
+from csms.handlers.certificate_requests import Names, SigningFailed, described
 from csms.ledger.certificates import Certificate
 
 _MOST_CERTIFICATES = 6
@@ -25,7 +25,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 
 def check_issued(
-    chain: str, csr: str, client_id: str, organization: str, roots: Sequence[x509.Certificate], now: datetime
+    chain: str, csr: str, names: Names, organization: str, roots: Sequence[x509.Certificate], now: datetime
 ) -> Certificate:
     """Return what a chain in PEM is about: the certificate of a charge point first, then those that lead to its root.
 
@@ -40,7 +40,7 @@ def check_issued(
         if len(found) > _MOST_CERTIFICATES:
             raise SigningFailed(f"the chain has {len(found)} certificates: allowed are {_MOST_CERTIFICATES}")
         leaf = found[0]
-        _check_leaf(leaf, csr, client_id, organization)
+        _check_leaf(leaf, csr, names, organization)
         for certificate in found:
             _check_time(certificate, now)
         _check_links(found, roots)
@@ -48,14 +48,15 @@ def check_issued(
         raise SigningFailed(f"the chain holds {error}") from None
     except UNREADABLE:
         raise SigningFailed("a certificate of the chain cannot be read") from None
-    return Certificate(certificates.serial_of(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    return described(leaf)
 
 
-def _check_leaf(leaf: x509.Certificate, csr: str, client_id: str, organization: str) -> None:
+def _check_leaf(leaf: x509.Certificate, csr: str, names: Names, organization: str) -> None:
     if not certificates.is_for(leaf, csr):
         raise SigningFailed("the certificate's key is not that of the request")
-    if certificates.names_in(leaf, NameOID.COMMON_NAME) != [client_id]:
-        raise SigningFailed("the certificate's CN is not the identity of the charge point")
+    common_names = certificates.names_in(leaf, NameOID.COMMON_NAME)
+    if len(common_names) != 1 or common_names[0] not in names:
+        raise SigningFailed(f"the certificate's CN is not {ALLOWED_NAMES}")
     if certificates.names_in(leaf, NameOID.ORGANIZATION_NAME) != [organization]:
         raise SigningFailed(f"the certificate's O is not {organization!r}")
     if _is_authority(leaf):

@@ -1,18 +1,17 @@
 """The operator's certificate authority: signs what charge points ask for, under a policy, on threads.
 
 What a charge point writes into its request is hostile. Nothing of it gets into the certificate but the public key: the
-subject is made of the charge point's identity and the operator's name, and they have to be what it asked for.
+subject is made of one of the charge point's names and the operator's name, and they have to be what it asked for.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -22,8 +21,7 @@ from twisted.logger import Logger
 
 from csms import certificates
 from csms.certificates import Authority, BadCertificate, PublicKey
-from csms.handlers.certificate_requests import Signed, SigningFailed
-from csms.ledger.certificates import Certificate
+from csms.handlers.certificate_requests import Names, Signed, SigningFailed, described
 
 _log = Logger()
 _AT_ONCE = 2
@@ -35,6 +33,8 @@ _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 _BAD = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 """What the library makes of a request that is none."""
+ALLOWED_NAMES = "the identity of the charge point, or its certificateName"
+"""What a CN may be, for people."""
 RunInThread = Callable[..., Deferred[Any]]
 """``run(function, *arguments)``, as `twisted.internet.threads.deferToThread`."""
 
@@ -64,42 +64,36 @@ class CertificateAuthority:
         certificate = self._authority.certificate
         _log.info("the certificate authority is valid until {until:%Y-%m-%d}", until=certificate.not_valid_after_utc)
 
-    def fault(self, csr: str, client_id: str, now: datetime) -> Deferred[str | None]:
+    def fault(self, csr: str, names: Names, now: datetime) -> Deferred[str | None]:
         """Return why a request is not signed, None where it is."""
-        found: Deferred[str | None] = self._slots.run(self._run, self._fault, csr, client_id, now)
+        found: Deferred[str | None] = self._slots.run(self._run, self._fault, csr, names, now)
         return found
 
-    def sign(self, csr: str, client_id: str, now: datetime) -> Deferred[Signed]:
+    def sign(self, csr: str, names: Names, now: datetime) -> Deferred[Signed]:
         """Sign a request."""
-        signed: Deferred[Signed] = self._slots.run(self._run, self._sign, csr, client_id, now)
+        signed: Deferred[Signed] = self._slots.run(self._run, self._sign, csr, names, now)
         return signed
 
-    def _fault(self, csr: str, client_id: str, now: datetime) -> str | None:
+    def _fault(self, csr: str, names: Names, now: datetime) -> str | None:
         authority = self._authority
         if authority is None or not _is_valid(authority.certificate, now):
             return "the authority's own certificate is not valid now"
-        try:
-            checked(csr, client_id, self._organization)
-        except BadRequest as error:
-            return str(error)
-        return None
+        return fault_of(csr, names, self._organization)
 
-    def _sign(self, csr: str, client_id: str, now: datetime) -> Signed:
+    def _sign(self, csr: str, names: Names, now: datetime) -> Signed:
         authority = self._authority
         try:
             if authority is None:
                 raise SigningFailed("there is no authority")
-            key = checked(csr, client_id, self._organization)
-            subject = certificates.name_of(client_id, self._organization)
-            made = certificates.issue(authority, subject, key, "charger", now, self._validity)
+            asked = checked(csr, names, self._organization)
+            subject = certificates.name_of(asked.common_name, self._organization)
+            made = certificates.issue(authority, subject, asked.key, "charger", now, self._validity)
         except (BadRequest, BadCertificate) as error:
             raise SigningFailed(str(error)) from None
         chain = certificates.certificate_pem(made, *authority.links).decode()
         if len(chain) > LONGEST_CHAIN:
             raise SigningFailed(f"the chain has {len(chain)} characters: charge points take {LONGEST_CHAIN}")
-        return Signed(
-            Certificate(certificates.serial_of(made), made.not_valid_before_utc, made.not_valid_after_utc), chain
-        )
+        return Signed(described(made), chain)
 
 
 def read_authority(certificate: str, key: str) -> Authority:
@@ -125,8 +119,25 @@ class BadRequest(Exception):
     """A request is not signed; the message says why, in one line."""
 
 
-def checked(csr: str, client_id: str, organization: str) -> PublicKey:
-    """Hold a request against the policy, and return its public key.
+@frozen
+class Asked:
+    """What is taken of a request: which of the charge point's names it has, and its public key."""
+
+    common_name: str
+    key: PublicKey
+
+
+def fault_of(csr: str, names: Names, organization: str) -> str | None:
+    """Return what is wrong with a request by the policy, None where nothing is."""
+    try:
+        checked(csr, names, organization)
+    except BadRequest as error:
+        return str(error)
+    return None
+
+
+def checked(csr: str, names: Names, organization: str) -> Asked:
+    """Hold a request of a charge point with these names against the policy, and return what is taken of it.
 
     :raises BadRequest: it is not signed.
     """
@@ -137,11 +148,11 @@ def checked(csr: str, client_id: str, organization: str) -> PublicKey:
         key = _key(request)
         # Only now: what a signature costs depends on the key.
         _check_signature(request)
-        _check_subject(request, client_id, organization)
+        common_name = _common_name(request, names, organization)
         _check_usage(request.extensions)
     except _BAD:
         raise BadRequest("it is no certificate signing request in PEM") from None
-    return key
+    return Asked(common_name, key)
 
 
 def _key(request: x509.CertificateSigningRequest) -> PublicKey:
@@ -167,24 +178,17 @@ def _check_signature(request: x509.CertificateSigningRequest) -> None:
         raise BadRequest("its signature is not of its key")
 
 
-def _check_subject(request: x509.CertificateSigningRequest, client_id: str, organization: str) -> None:
+def _common_name(request: x509.CertificateSigningRequest, names: Names, organization: str) -> str:
     """Check that the subject is the charge point (A00.FR.509, FR.511)."""
     common_names = certificates.names_in(request, NameOID.COMMON_NAME)
-    if common_names != [client_id]:
-        raise BadRequest(f"its CN is {_shown(common_names)}: allowed is the identity of the charge point")
-    if _names_a_server(client_id):
+    if len(common_names) != 1 or common_names[0] not in names:
+        raise BadRequest(f"its CN is {_shown(common_names)}: allowed is {ALLOWED_NAMES}")
+    if certificates.names_a_server(common_names[0]):
         raise BadRequest("an identity that is an address could pass for a server's")
     organizations = certificates.names_in(request, NameOID.ORGANIZATION_NAME)
     if organizations != [organization]:
         raise BadRequest(f"its O is {_shown(organizations)}: allowed is {organization!r}")
-
-
-def _names_a_server(client_id: str) -> bool:
-    try:
-        ipaddress.ip_address(client_id)
-    except ValueError:
-        return "://" in client_id
-    return True
+    return common_names[0]
 
 
 def _check_usage(extensions: x509.Extensions) -> None:

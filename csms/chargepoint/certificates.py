@@ -1,8 +1,7 @@
-"""Signs the certificates that charge points were promised, sends them, and says when one ends."""
+"""Signs the certificates that charge points were promised."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import define
@@ -10,30 +9,23 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from csms.chargepoint.commands import Commands
-from csms.chargepoint.outcomes import CommandFailed, NotConnected
+from csms.chargepoint.issued_chains import IssuedChains
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
-from csms.handlers.certificate_requests import ANSWER, Signer, Signing, SigningFailed, Wanted
+from csms.handlers.certificate_requests import Signer, Signing, SigningFailed, Wanted
 from csms.ledger import certificates
-from csms.ledger.certificates import Certificate, SigningRequest
-from csms.ledger.decision import Rule
 from csms.store import certificates as stored
 
 _log = Logger()
-ANNOUNCE_EVERY_S = 3600.0
-_WAITS = timedelta(hours=1)
-"""How long a certificate waits for a charge point that left after it had asked."""
 
 
 @define(eq=False)
 class Certificates:
-    """See the module. ``notice`` is how long before its end a certificate is announced."""
+    """See the module."""
 
     _shared: Shared
     _registry: Registry
-    _commands: Commands
-    _notice: timedelta
+    _chains: IssuedChains
 
     def serve(self, signing: Signing, signer: Signer) -> None:
         """Have the requests signed that are accepted from now on."""
@@ -42,6 +34,7 @@ class Certificates:
             def done(_result: Any) -> None:
                 signing.in_hand.discard(wanted.client_id)
 
+            self._chains.forget(wanted.client_id)
             signing.in_hand.add(wanted.client_id)
             issued = Deferred.fromCoroutine(self._issue(signer, wanted))
             issued.addErrback(_failed, wanted.client_id).addBoth(done)
@@ -51,7 +44,8 @@ class Certificates:
     async def _issue(self, signer: Signer, wanted: Wanted) -> None:
         client_id, certificate_type = wanted.client_id, wanted.certificate_type
         try:
-            signed = await signer.sign(wanted.csr, client_id, self._shared.now())
+            names = await self._shared.ledger.read(stored.certificate_names, client_id)
+            signed = await signer.sign(wanted.csr, names, self._shared.now())
             await check_length(self._shared, client_id, signed.chain)
         except SigningFailed as error:
             reason = str(error)
@@ -65,27 +59,9 @@ class Certificates:
             )
             return
         # Between its messages: the answer to SignCertificate has left when this is decided.
-        await self._registry.decide(
-            client_id,
-            lambda state, context: certificates.sign(state, context, signed.certificate, certificate_type),
-            wanted.message_id,
+        await self._chains.send(
+            client_id, wanted.kept(self._shared.now()), signed.certificate, signed.chain, wanted.message_id
         )
-        await send_chain(self._commands, client_id, wanted, signed.chain, self._shared.now() + _WAITS)
-
-    async def announce(self) -> None:
-        """Say which certificates end soon; of each once."""
-        shared = self._shared
-        if not shared.ledger.available:
-            return
-        before = shared.now() + self._notice
-        for client_id, key, certificate in await shared.ledger.read(stored.ending, shared.gateway_id, before):
-            _log.warn(
-                "{client_id}: its certificate {serial} ends at {not_after:%Y-%m-%d %H:%M} UTC",
-                client_id=client_id,
-                serial=certificate.serial_number,
-                not_after=certificate.not_after,
-            )
-            await self._registry.decide(client_id, _announcement(certificate, key))
 
 
 async def check_length(shared: Shared, client_id: str, chain: str) -> None:
@@ -96,28 +72,6 @@ async def check_length(shared: Shared, client_id: str, chain: str) -> None:
     longest = await shared.ledger.read(stored.longest_chain, client_id)
     if longest is not None and len(chain) > longest:
         raise SigningFailed(f"the chain has {len(chain)} characters: the charge point takes {longest}")
-
-
-async def send_chain(
-    commands: Commands, client_id: str, wanted: Wanted | SigningRequest, chain: str, until: datetime
-) -> None:
-    """Send a charge point the certificate that it has asked for; where it is away the command waits for it ``until`` then."""
-    payload: dict[str, Any] = {"certificateChain": chain}
-    if wanted.certificate_type is not None:
-        payload["certificateType"] = wanted.certificate_type
-    if wanted.request_id is not None:
-        payload["requestId"] = wanted.request_id
-    try:
-        try:
-            await commands.send(client_id, ANSWER, payload)
-        except NotConnected:
-            await commands.queue(client_id, ANSWER, payload, until)
-    except CommandFailed as error:
-        _log.warn("{client_id}: its certificate was not taken: {error}", client_id=client_id, error=str(error))
-
-
-def _announcement(certificate: Certificate, key: str) -> Rule[None]:
-    return lambda state, context: certificates.announce(state, context, certificate, key)
 
 
 def _failed(failure: Failure, client_id: str) -> None:

@@ -76,6 +76,8 @@ class Commands:
         """Told client id, action, message id and outcome of each command that was queued."""
         self.inspections: dict[str, Callable[[str, Payload], Coroutine[Any, Any, None]]] = {}
         """What is asked of commands beyond their schema, by action: raises `CommandFailed` where one must not be sent."""
+        self.conclusions: dict[str, Callable[[str, Payload], None]] = {}
+        """Told what a charge point has answered to a command, by action."""
 
     def actions(self, version_name: str) -> frozenset[str]:
         """Return the actions that a central system can send in a version, none for a version that is not known."""
@@ -158,6 +160,9 @@ class Commands:
             raise CallRefused(frame.code, frame.description, frame.details)
         if learner is not None:
             await self._learn(session, action, learner, payload, frame.payload, judged, message_id)
+        conclude = self.conclusions.get(action)
+        if conclude is not None:
+            conclude(client_id, frame.payload)
         return frame.payload
 
     async def rotate_password(self, client_id: str, timeout_s: float = TIMEOUT_S) -> str:

@@ -9,12 +9,16 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from csms.chargepoint.arrival import Arrival
-from csms.chargepoint.certificates import ANNOUNCE_EVERY_S, Certificates
+from csms.chargepoint.certificate_watch import ANNOUNCE_EVERY_S, CertificateWatch
+from csms.chargepoint.certificates import Certificates
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.cost_updates import CostUpdates
+from csms.chargepoint.issued_chains import LOOK_EVERY_S as SEND_EVERY_S
+from csms.chargepoint.issued_chains import IssuedChains
 from csms.chargepoint.new_passwords import NewPasswords
 from csms.chargepoint.provisioning import Provisioning
 from csms.chargepoint.registry import Registry
+from csms.chargepoint.renewal import Renewal
 from csms.chargepoint.shared import Shared
 from csms.chargepoint.signing_requests import LOOK_EVERY_S, SigningRequests
 from csms.chargepoint.transaction_status import TransactionStatus
@@ -44,7 +48,8 @@ class Operations:
     _registry: Registry
     _cost_updates: CostUpdates
     _cost_updates_every_s: float
-    _certificates: Certificates
+    certificate_watch: CertificateWatch
+    _chains: IssuedChains | None
     _signing_requests: SigningRequests | None
 
     @classmethod
@@ -73,13 +78,19 @@ class Operations:
         arrival = Arrival(shared, registry, commands, provisioning)
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
-        certificates = Certificates(shared, registry, commands, expiry_notice)
+        chains = IssuedChains(shared, registry, commands, signing_patience)
+        certificates = Certificates(shared, registry, chains)
         signing_requests = None
         if signing is not None and signer is not None:
             certificates.serve(signing, signer)
         if signing is not None and other_authority is not None:
-            signing_requests = SigningRequests(shared, registry, commands, other_authority, signing_patience)
+            signing_requests = SigningRequests(shared, registry, commands, chains, other_authority, signing_patience)
             signing_requests.serve(signing)
+        if signing is not None:
+            shared.on_ready.append(chains.ready)
+        renewal = Renewal(registry, commands)
+        renewal.serve()
+        shared.on_ready.append(renewal.ready)
         if asks_transaction_status:
             shared.on_ready.append(TransactionStatus(registry, commands).ready)
         return cls(
@@ -91,7 +102,8 @@ class Operations:
             registry,
             CostUpdates(shared, registry, commands, tariff),
             cost_updates_every_s,
-            certificates,
+            CertificateWatch(shared, registry, expiry_notice),
+            chains if signing is not None else None,
             signing_requests,
         )
 
@@ -101,9 +113,11 @@ class Operations:
         jobs: list[tuple[float, Callable[[], Deferred[None] | None]]] = [
             (EXPIRE_EVERY_S, lambda: Deferred.fromCoroutine(self.expire_reservations())),
             (SWEEP_EVERY_S, lambda: Deferred.fromCoroutine(self.commands.sweep())),
-            (ANNOUNCE_EVERY_S, lambda: Deferred.fromCoroutine(self._certificates.announce())),
+            (ANNOUNCE_EVERY_S, lambda: Deferred.fromCoroutine(self.certificate_watch.announce())),
         ]
-        signing_requests = self._signing_requests
+        signing_requests, chains = self._signing_requests, self._chains
+        if chains is not None:
+            jobs.append((SEND_EVERY_S, lambda: Deferred.fromCoroutine(chains.work())))
         if signing_requests is not None:
             jobs.append((LOOK_EVERY_S, lambda: Deferred.fromCoroutine(signing_requests.work())))
         if self._cost_updates_every_s > 0:

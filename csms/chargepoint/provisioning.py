@@ -7,7 +7,9 @@ from functools import partial
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
+from twisted.internet.defer import DeferredLock
 
+from csms.certificates import LONGEST_NAME, names_a_server
 from csms.chargepoint.presence import SessionLeft
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
@@ -15,12 +17,14 @@ from csms.chargepoint.transport import CLOSE_POLICY
 from csms.ledger import provisioning as rules
 from csms.ledger.configuration import is_secret
 from csms.ledger.cost import Tariff
+from csms.ledger.decision import Context, Decision
 from csms.ledger.provisioning import Provision
-from csms.ledger.state import ChargePoint
+from csms.ledger.state import ChargePoint, ChargePointState
 from csms.passwords.passwords import Passwords
 from csms.passwords.secret import checked
 from csms.store import provisioning as store
 from csms.store import queries
+from csms.store.certificates import who_is_named
 from csms.store.configuration import Scope, delete_wanted, put_wanted, wanted_by
 
 _LONGEST_KEY = 100
@@ -33,6 +37,10 @@ class UnknownTariff(LookupError):
     """There is no such tariff."""
 
 
+class BadCertificateName(Exception):
+    """A CN cannot be a charge point's, or is another one's; the message is one line."""
+
+
 class Provisioning:
     """The operator's settings for charge points, and tariffs."""
 
@@ -40,6 +48,8 @@ class Provisioning:
         self._shared = shared
         self._registry = registry
         self._passwords = passwords
+        self._naming = DeferredLock()
+        """A CN is looked for and given in one go: it names one charge point only."""
         self.has_new_wishes = False
         """Whether a configuration was wanted since the start: charge points that are connected do not know of it."""
 
@@ -49,6 +59,7 @@ class Provisioning:
         A password counts from the next connection on, None takes it away; one that was on its way counts no more.
 
         :raises UnknownTariff: there is no such tariff.
+        :raises BadCertificateName: it cannot be one, or names another charge point.
         :raises BadPassword: it cannot be one.
         :raises Busy: too many passwords wait for their hashes.
         :raises ValueError: a value is out of its range; the message names it.
@@ -66,14 +77,39 @@ class Provisioning:
             secret = checked(password) if password is not None else None
             hashed = await self._passwords.hash(secret) if secret is not None else None
             changes = replace(changes, password_hash=hashed)
-        charge_point: ChargePoint = await self._registry.decide(
-            client_id, lambda state, context: rules.provision(state, context, changes, tariff)
-        )
+        charge_point = await self._provision(client_id, changes, tariff)
         if password is not UNSET:
             self._passwords.attempts.forgive(client_id)
         if changes.group_name is not UNSET:
             self.has_new_wishes = True  # of its new group
         return charge_point
+
+    async def _provision(self, client_id: str, changes: Provision, tariff: Tariff | None) -> ChargePoint:
+        def rule(state: ChargePointState, context: Context) -> Decision[ChargePoint]:
+            return rules.provision(state, context, changes, tariff)
+
+        charge_point: ChargePoint
+        if not isinstance(changes.certificate_name, str):
+            charge_point = await self._registry.decide(client_id, rule)
+            return charge_point
+        await self._naming.acquire()
+        try:
+            await self._check_name(client_id, changes.certificate_name)
+            charge_point = await self._registry.decide(client_id, rule)
+        finally:
+            self._naming.release()
+        return charge_point
+
+    async def _check_name(self, client_id: str, certificate_name: str) -> None:
+        if not 0 < len(certificate_name) <= LONGEST_NAME or not certificate_name.isprintable():
+            raise BadCertificateName(f"allowed are 1 to {LONGEST_NAME} printable characters")
+        if names_a_server(certificate_name):
+            raise BadCertificateName("an address could pass for a server's: allowed is a serial number")
+        others = await self._shared.ledger.read(who_is_named, certificate_name) - {client_id}
+        if others:
+            raise BadCertificateName(
+                f"it names {min(others)!r} already: allowed is one that names no other charge point"
+            )
 
     async def delete(self, client_id: str) -> bool:
         """Forget a charge point, whose socket is closed; tell whether it was known.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import define, field
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredList, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
@@ -23,6 +24,7 @@ from csms.ledger.decision import Rule
 from csms.ledger.state import ChargePointState, Credentials
 from csms.ocppj.versions import Version
 from csms.store import queries
+from csms.store.certificates import who_is_named
 from csms.store.errors import StoreError
 
 _RECOVERED_AT_ONCE = 128
@@ -100,11 +102,18 @@ class Registry:
                 del self._visits[visit.client_id]
 
     async def admit(
-        self, client_id: str, version: Version, *, authenticated: bool = False, visit: Visit | None = None
+        self,
+        client_id: str,
+        version: Version,
+        *,
+        authenticated: bool = False,
+        has_expired_certificate: bool = False,
+        visit: Visit | None = None,
     ) -> Session:
         """Return a new session for a charge point whose handshake is under way.
 
-        With a ``visit`` its state is not read again, unless something has happened since.
+        With a ``visit`` its state is not read again, unless something has happened since. One with a certificate that has
+        ended is Pending, whatever it was told when it booted.
 
         :raises IdentityInUse: see the module.
         :raises UnknownChargePoint: it is not known, and unknown ones are rejected.
@@ -126,6 +135,9 @@ class Registry:
                 )
             if state.is_new and state.charge_point.registration == "Rejected":
                 raise UnknownChargePoint(client_id)
+            if has_expired_certificate:
+                registered = "Pending" if state.registered is not None else None
+                state = replace(state, has_expired_certificate=True, registered=registered)
             session = Session(self._shared, client_id, version, state)
             self._sessions[client_id] = session
             self.on_held(client_id)
@@ -201,6 +213,14 @@ class Registry:
         :raises StoreError: the ledger cannot be read.
         """
         found: Credentials = await self._shared.ledger.read(queries.credentials, client_id)
+        return found
+
+    async def named(self, certificate_name: str) -> frozenset[str]:
+        """Return the charge points that the CN of a client certificate names.
+
+        :raises StoreError: the ledger cannot be read.
+        """
+        found: frozenset[str] = await self._shared.ledger.read(who_is_named, certificate_name)
         return found
 
     async def _displace(self, old: Session, *, authenticated: bool) -> None:

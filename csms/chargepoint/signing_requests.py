@@ -13,8 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from csms.chargepoint.certificates import check_length, send_chain
+from csms.chargepoint.certificates import check_length
 from csms.chargepoint.commands import Commands
+from csms.chargepoint.issued_chains import IssuedChains
 from csms.chargepoint.outcomes import InvalidPayload, NotConnected
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
@@ -28,8 +29,7 @@ from csms.handlers.certificate_requests import (
 )
 from csms.ledger import certificates
 from csms.ledger.certificates import OWN, Certificate, SigningRequest
-from csms.ledger.decision import Context, Decision, Draft, Rule
-from csms.ledger.state import ChargePointState
+from csms.ledger.decision import Rule
 from csms.store import certificates as stored
 from csms.store.errors import StoreError
 
@@ -57,6 +57,7 @@ class SigningRequests:
     _shared: Shared
     _registry: Registry
     _commands: Commands
+    _chains: IssuedChains
     _authority: OtherAuthority
     _patience: timedelta
     _open: dict[str, _Open] = field(factory=dict)
@@ -67,6 +68,7 @@ class SigningRequests:
 
         def accepted(wanted: Wanted) -> None:
             client_id = wanted.client_id
+            self._chains.forget(client_id)
             signing.in_hand.add(client_id)
             self._shared.clock.callLater(_LEAST_S, signing.in_hand.discard, client_id)
             self._take_up(client_id, wanted.kept(self._shared.now()))
@@ -115,10 +117,9 @@ class SigningRequests:
         except SigningFailed as error:
             await self._refuse(client_id, request, str(error))
             return
-        wanted = request.wanted
-        await self._decide(client_id, lambda state, context: certificates.answer(state, context, wanted, certificate))
-        self._forget(client_id, request)
-        await send_chain(self._commands, client_id, wanted, chain, self._shared.now() + self._patience)
+        if self._open.get(client_id) is request:
+            await self._chains.send(client_id, request.wanted, certificate, chain)
+            self._forget(client_id, request)
 
     async def _inspect(self, client_id: str, payload: dict[str, Any]) -> None:
         """Look at a certificate that is to be sent, whoever sends it.
@@ -146,12 +147,19 @@ class SigningRequests:
                 else:
                     return
         self._warn(client_id, reason)
-        await self._decide(client_id, _refusal(reason, payload.get("certificateType"), None))
+        certificate_type = payload.get("certificateType")
+        await self._decide(
+            client_id,
+            lambda state, context: certificates.fail(
+                state, context, reason=reason, serial_number=None, certificate_type=certificate_type
+            ),
+        )
         raise InvalidPayload(member, reason)
 
     async def _check(self, chain: str, wanted: SigningRequest, client_id: str) -> Certificate:
         await check_length(self._shared, client_id, chain)
-        return await self._authority.check(chain, wanted, client_id, self._shared.now())
+        names = await self._shared.ledger.read(stored.certificate_names, client_id)
+        return await self._authority.check(chain, wanted, names, self._shared.now())
 
     async def _give_up(self, client_id: str, request: _Open) -> None:
         # A command may have brought the certificate.
@@ -163,7 +171,8 @@ class SigningRequests:
 
     async def _refuse(self, client_id: str, request: _Open, reason: str) -> None:
         self._warn(client_id, reason)
-        await self._decide(client_id, _refusal(reason, request.wanted.certificate_type, request.wanted))
+        wanted = request.wanted
+        await self._decide(client_id, lambda state, context: certificates.give_up(state, context, wanted, reason))
         self._forget(client_id, request)
 
     def _warn(self, client_id: str, reason: str) -> None:
@@ -184,16 +193,3 @@ class SigningRequests:
     def _failed(self, failure: Failure, client_id: str, request: _Open) -> None:
         _log.failure("{client_id}: its certificate was not asked for", failure, client_id=client_id)
         self._later(request)
-
-
-def _refusal(reason: str, certificate_type: str | None, wanted: SigningRequest | None) -> Rule[None]:
-    def rule(state: ChargePointState, context: Context) -> Decision[None]:
-        draft = Draft(state, context)
-        draft.take(
-            certificates.fail(state, context, reason=reason, serial_number=None, certificate_type=certificate_type)
-        )
-        if wanted is not None:
-            draft.take(certificates.settle(draft.state, context, wanted))
-        return draft.decide(None)
-
-    return rule

@@ -113,6 +113,16 @@ def show(api: Api, client_id: str, *, as_json: bool) -> None:
     "daemon's setting.",
 )
 @click.option(
+    "--certificate-name",
+    help="The CN of its client certificate, as its serial number, where that is not its identity. It names no other "
+    "charge point.",
+)
+@click.option(
+    "--accept-expired-certificate/--refuse-expired-certificate",
+    default=None,
+    help="Whether it may come once more with a client certificate that has ended: it is Pending then, and asked to renew it.",
+)
+@click.option(
     "--password-file",
     type=click.File("rb"),
     help="A file that holds the password for its Basic authentication, or - for standard input. It is never shown.",
@@ -129,9 +139,11 @@ def put(
     meter_factor: float | str | None,
     group: str | None,
     security_profile: str | None,
+    certificate_name: str | None,
     password_file: BinaryIO | None,
     *,
     allow_no_subprotocol: bool | None,
+    accept_expired_certificate: bool | None,
     no_password: bool,
     as_json: bool,
 ) -> None:
@@ -145,7 +157,9 @@ def put(
         "tariffId": tariff,
         "meterFactor": meter_factor,
         "groupName": group,
+        "certificateName": certificate_name,
         "allowNoSubprotocol": allow_no_subprotocol,
+        "acceptExpiredCertificate": accept_expired_certificate,
     }
     body = {
         name: value if value not in {"", "default"} else None for name, value in options.items() if value is not None

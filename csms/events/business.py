@@ -198,9 +198,11 @@ class SecurityEvent(_Payload, frozen=True):
 class LoginRefused(_Payload, frozen=True):
     """Somebody was refused who said that he is this charge point: `count` times from `since` on, the last one from there.
 
-    `reason` is `noPassword`, `wrongPassword`, `tooManyAttempts`, `noTls`, `noCertificate`, `wrongCertificate` (it names another), `unknown` (charge point) or `inUse`
-    (its socket is alive, and the other one did not prove who he is); of several, the last one's. Refusals that are too many
-    for events of their own are counted in one of the charge point `:others`, which there cannot be.
+    `reason` is `noPassword`, `wrongPassword`, `tooManyAttempts`, `noTls`, `noCertificate`, `wrongCertificate` (it names another, or is another
+    operator's), `revokedCertificate`, `expiredCertificate`, `noRevocationList` (an authority of its chain has none that is valid), `badCertificate`,
+    `unknown` (charge point) or `inUse` (its socket is alive, and the other one did not prove who he is); of several, the last one's. Where TLS
+    refused a certificate it is its own word whom it names. Refusals that are too many for events of their own, or of
+    nobody who could be named, are counted in one of the charge point `:others`, which there cannot be.
     """
 
     reason: str

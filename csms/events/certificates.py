@@ -46,7 +46,10 @@ class CertificateInstalled(PayloadStruct, frozen=True, kw_only=True):
 
 
 class CertificateExpiring(PayloadStruct, frozen=True, kw_only=True):
-    """The certificate of a charge point ends soon, or has ended: told once of each."""
+    """The certificate of a charge point ends soon, or has ended: told once of each.
+
+    One of the daemon's own (`ServerCertificate`) is told of as one of the charge point `:daemon`, which there cannot be.
+    """
 
     serial_number: str
     not_after: datetime

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from attrs import define, field
+from cryptography.x509 import Certificate as Certificate509
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -18,7 +19,7 @@ from twisted.logger import Logger
 from csms import certificates as x509
 from csms.handlers.command_set import Learner, Payload
 from csms.handlers.kept import kept
-from csms.handlers.request import Reply, Request, then
+from csms.handlers.request import Reply, Request
 from csms.ledger import certificates, chargepoints
 from csms.ledger.certificates import OWN, Certificate, SigningRequest
 from csms.ledger.decision import Context, Decision, Draft
@@ -28,6 +29,8 @@ from csms.store import certificates as stored
 _log = Logger()
 ACTION = "SignCertificate"
 ANSWER = "CertificateSigned"
+Names = frozenset[str]
+"""The CNs that name a charge point: its identity and, by the operator's word, its serial number (A00.FR.511)."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -53,6 +56,11 @@ class Signed(Struct, frozen=True):
     chain: str
 
 
+def described(leaf: Certificate509) -> Certificate:
+    """Return what is kept of a certificate."""
+    return Certificate(x509.serial_of(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+
+
 class SigningFailed(Exception):
     """The authority does not sign; the message is one line."""
 
@@ -60,14 +68,14 @@ class SigningFailed(Exception):
 class SigningPolicy(Protocol):
     """What requests are held against; what takes time is done on a thread."""
 
-    def fault(self, csr: str, client_id: str, now: datetime) -> Deferred[str | None]:
-        """Return why a request is not signed, None where it is."""
+    def fault(self, csr: str, names: Names, now: datetime) -> Deferred[str | None]:
+        """Return why a request of a charge point with these names is not signed, None where it is."""
 
 
 class Signer(SigningPolicy, Protocol):
     """The authority of this daemon."""
 
-    def sign(self, csr: str, client_id: str, now: datetime) -> Deferred[Signed]:
+    def sign(self, csr: str, names: Names, now: datetime) -> Deferred[Signed]:
         """Sign a request that has no fault; fails with `SigningFailed`."""
 
 
@@ -85,7 +93,7 @@ class OtherAuthority(SigningPolicy, Protocol):
     def ask(self, client_id: str, wanted: SigningRequest) -> Deferred[str | None]:
         """Return a chain in PEM, None where it comes later; fails with `AuthorityAway`, or `SigningFailed` for good."""
 
-    def check(self, chain: str, wanted: SigningRequest, client_id: str, now: datetime) -> Deferred[Certificate]:
+    def check(self, chain: str, wanted: SigningRequest, names: Names, now: datetime) -> Deferred[Certificate]:
         """Return what a chain is about; fails with `SigningFailed` where it must not go to the charge point."""
 
 
@@ -94,6 +102,8 @@ class Signing:
     """What requests are held against, and what is told of those that were accepted."""
 
     policy: SigningPolicy
+    names: Callable[[str], Deferred[Names]]
+    """Tells the names of a charge point."""
     is_elsewhere: bool = False
     """Another authority signs: requests are kept until it has."""
     on_accepted: Callable[[Wanted], None] = lambda _wanted: None
@@ -125,7 +135,9 @@ def answer(
         return _answered(f"no authority for {certificate_type}", request, signing, result, wanted)
     if client_id in signing.in_hand:
         return _answered("the request before is not settled yet", request, signing, result, wanted)
-    return then(signing.policy.fault(csr, client_id, request.context.now), _answered, request, signing, result, wanted)
+    now = request.context.now
+    looked_at = signing.names(client_id).addCallback(lambda names: signing.policy.fault(csr, names, now))
+    return looked_at.addCallback(_answered, request, signing, result, wanted)
 
 
 def _answered(
@@ -173,8 +185,7 @@ def _learn(
         return draft.decide(None)
     serial_number, certificate_type = x509.serial_of(leaf), request.get("certificateType")
     if response.get("status") == "Accepted":
-        certificate = Certificate(serial_number, leaf.not_valid_before_utc, leaf.not_valid_after_utc)
-        draft.take(certificates.install(draft.state, context, certificate, certificate_type))
+        draft.take(certificates.install(draft.state, context, described(leaf), certificate_type))
     else:
         draft.take(
             certificates.fail(

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from attrs import frozen
+from cryptography.x509 import Certificate
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
@@ -41,8 +42,8 @@ class NoAnswer(Exception):
 class Responders(Protocol):
     """The OCSP responders that may be asked."""
 
-    def ask(self, data: OcspData) -> Deferred[OcspAnswer]:
-        """Ask about a certificate; fails with `NoAnswer`, and answers within a bound of time."""
+    def ask(self, data: OcspData, issuer: Certificate | None = None) -> Deferred[OcspAnswer]:
+        """Ask about a certificate, whose issuer may be known; fails with `NoAnswer`, and answers within a bound of time."""
 
 
 class EvCertificate(Struct, frozen=True):

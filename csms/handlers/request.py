@@ -36,7 +36,7 @@ class Request(Struct, gc=False):
     @property
     def registration(self) -> Registration:
         """What the charge point was told when it booted or, where it has not yet, would be told."""
-        return self.state.registered or self.state.charge_point.registration
+        return self.state.registered or self.state.registration
 
 
 def takes_payload(handler: Handler) -> Handler:

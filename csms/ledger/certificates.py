@@ -17,15 +17,20 @@ from csms.events.certificates import (
 from csms.ledger import facts
 from csms.ledger.chargepoints import record
 from csms.ledger.decision import Context, Decision, Draft
+from csms.ledger.provisioning import provisioned
 from csms.ledger.state import ChargePointState
 
 KIND = "certificate"
 NOTICE = "certificate_notice"
 """The kind of the fact that says which certificate was announced to end: apart, so that neither is written over the other."""
 REQUEST = "signing_request"
-"""The kind of the fact that says what another authority is asked to sign: the latest request of each charge point."""
+"""The kind of the fact that says what is to be signed, or was and is on its way: the latest request of each charge point."""
 OWN = "ChargingStationCertificate"
 """The key of a certificate without a type: the charge point's own."""
+USED = "used"
+"""The key of the certificate that a charge point came with last; one that it was given may not be in use yet."""
+SERVER = "ServerCertificate"
+"""The type of the daemon's own certificates."""
 
 
 class Certificate(Struct, frozen=True, rename="camel"):
@@ -43,7 +48,7 @@ class Notice(Struct, frozen=True, rename="camel"):
 
 
 class SigningRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What another authority is asked to sign; ``request_id`` is of OCPP 2.1 (A02.FR.25)."""
+    """What a charge point wants to be signed; ``request_id`` is of OCPP 2.1 (A02.FR.25)."""
 
     csr: str
     asked_at: datetime
@@ -51,6 +56,8 @@ class SigningRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     request_id: int | None = None
     is_answered: bool = False
     """The certificate is here, and on its way to the charge point."""
+    chain: str | None = None
+    """The certificate with its chain in PEM, as long as it is on its way."""
     is_settled: bool = False
     """The charge point has said what it thinks of it, or there will be none."""
 
@@ -76,17 +83,33 @@ def request(
 def answer(
     state: ChargePointState, context: Context, wanted: SigningRequest, certificate: Certificate
 ) -> Decision[None]:
-    """The other authority signed; the charge point does not have it yet."""
+    """A certificate was signed, and is kept with its chain; the charge point does not have it yet."""
     draft = Draft(state, context)
-    draft.take(sign(state, context, certificate, wanted.certificate_type))
-    facts.know(draft, context, REQUEST, OWN, replace(wanted, is_answered=True))
+    draft.emit(
+        "certificate_signed",
+        CertificateSigned(
+            serial_number=certificate.serial_number,
+            not_before=certificate.not_before,
+            not_after=certificate.not_after,
+            certificate_type=wanted.certificate_type or UNSET,
+        ),
+    )
+    facts.know(draft, context, REQUEST, OWN, wanted)
     return draft.decide(None)
 
 
 def settle(state: ChargePointState, context: Context, wanted: SigningRequest) -> Decision[None]:
     """Nothing more will come of a request."""
     draft = Draft(state, context)
-    facts.know(draft, context, REQUEST, OWN, replace(wanted, is_settled=True))
+    facts.know(draft, context, REQUEST, OWN, replace(wanted, is_settled=True, chain=None))
+    return draft.decide(None)
+
+
+def give_up(state: ChargePointState, context: Context, wanted: SigningRequest, reason: str) -> Decision[None]:
+    """Nothing comes of a request, and that is said."""
+    draft = Draft(state, context)
+    draft.take(fail(state, context, reason=reason, serial_number=None, certificate_type=wanted.certificate_type))
+    draft.take(settle(draft.state, context, wanted))
     return draft.decide(None)
 
 
@@ -120,28 +143,18 @@ def fail(
     return draft.decide(None)
 
 
-def sign(
-    state: ChargePointState, context: Context, certificate: Certificate, certificate_type: str | None
-) -> Decision[None]:
-    """A certificate was signed; the charge point does not have it yet."""
-    draft = Draft(state, context)
-    draft.emit(
-        "certificate_signed",
-        CertificateSigned(
-            serial_number=certificate.serial_number,
-            not_before=certificate.not_before,
-            not_after=certificate.not_after,
-            certificate_type=certificate_type or UNSET,
-        ),
-    )
-    return draft.decide(None)
-
-
 def install(
     state: ChargePointState, context: Context, certificate: Certificate, certificate_type: str | None
 ) -> Decision[None]:
-    """The charge point took a certificate (CertificateSigned was Accepted): it takes the place of the one before."""
+    """The charge point took a certificate (CertificateSigned was Accepted): it takes the place of the one before.
+
+    One that had ended and was let in all the same is not let in again.
+    """
     draft = Draft(state, context)
+    if state.has_expired_certificate:
+        charge_point = replace(state.charge_point, accept_expired_certificate=False)
+        draft.state = replace(state, charge_point=charge_point)
+        draft.change(provisioned(charge_point))
     facts.know(draft, context, KIND, certificate_type or OWN, certificate)
     draft.emit(
         "certificate_installed",
@@ -154,14 +167,23 @@ def install(
     return draft.decide(None)
 
 
+def use(state: ChargePointState, context: Context, certificate: Certificate) -> Decision[None]:
+    """The charge point has come with a certificate (security profile 3): its end is watched."""
+    draft = Draft(state, context)
+    facts.know(draft, context, KIND, USED, certificate)
+    return draft.decide(None)
+
+
 def announce(state: ChargePointState, context: Context, certificate: Certificate, key: str) -> Decision[None]:
-    """Say that a certificate ends soon, and remember that it was said."""
+    """Say that a certificate ends soon, and remember under its key that it was said."""
     draft = Draft(state, context)
     facts.know(draft, context, NOTICE, key, Notice(certificate.serial_number))
     draft.emit(
         "certificate_expiring",
         CertificateExpiring(
-            serial_number=certificate.serial_number, not_after=certificate.not_after, certificate_type=key
+            serial_number=certificate.serial_number,
+            not_after=certificate.not_after,
+            certificate_type=OWN if key == USED else key.partition(" ")[0],
         ),
     )
     return draft.decide(None)

@@ -75,22 +75,22 @@ def boot(
         serial_number=serial_number,
         firmware_version=firmware_version,
         booted_at=context.now,
-        booted_as=state.charge_point.registration,
+        booted_as=state.registration,
     )
-    after = replace(state, charge_point=charge_point, registered=charge_point.registration, asked_for=NOTHING_ASKED)
+    after = replace(state, charge_point=charge_point, registered=state.registration, asked_for=NOTHING_ASKED)
     draft = Draft(after, context)
     draft.change(charge_point)
     draft.emit(
         "booted",
         Booted(
-            status=charge_point.registration,
+            status=state.registration,
             vendor=vendor,
             model=model,
             serial_number=serial_number or UNSET,
             firmware_version=firmware_version or UNSET,
         ),
     )
-    return draft.decide(charge_point.registration)
+    return draft.decide(state.registration)
 
 
 def ask_for(state: ChargePointState, actions: frozenset[str]) -> Decision[None]:

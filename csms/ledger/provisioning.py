@@ -25,8 +25,17 @@ class Provision(Struct, frozen=True, kw_only=True):
     meter_factor: Decimal | UnsetType | None = UNSET
     group_name: str | UnsetType | None = UNSET
     security_profile: int | UnsetType | None = UNSET
+    certificate_name: str | UnsetType | None = UNSET
+    """Takes effect with the next connection."""
+    accept_expired_certificate: bool | UnsetType = UNSET
+    """Takes effect with the next connection, and until there is a new certificate."""
     password_hash: str | UnsetType | None = UNSET
     """Takes effect with the next connection."""
+
+
+def provisioned(charge_point: ChargePoint) -> Provisioned:
+    """Return the operator's part of a charge point's row."""
+    return Provisioned(**{name: getattr(charge_point, name) for name in Provisioned.__struct_fields__})
 
 
 def provision(
@@ -39,18 +48,7 @@ def provision(
     draft = Draft(
         replace(state, charge_point=charge_point, tariff=tariff if "tariff_id" in given else state.tariff), context
     )
-    draft.change(
-        Provisioned(
-            client_id=charge_point.client_id,
-            registration=charge_point.registration,
-            validation=charge_point.validation,
-            allow_no_subprotocol=charge_point.allow_no_subprotocol,
-            tariff_id=charge_point.tariff_id,
-            meter_factor=charge_point.meter_factor,
-            group_name=charge_point.group_name,
-            security_profile=charge_point.security_profile,
-        )
-    )
+    draft.change(provisioned(charge_point))
     if changes.password_hash is not UNSET:
         draft.change(
             PasswordHash(

@@ -36,6 +36,10 @@ class ChargePoint(Struct, frozen=True, kw_only=True, gc=False):
     group_name: str | None = None
     security_profile: int | None = None
     """The least that it has to keep to (OCPP security profiles); None is the setting."""
+    certificate_name: str | None = None
+    """The CN of its client certificate, as its serial number, where that is not its identity."""
+    accept_expired_certificate: bool = False
+    """Whether it may come once more with a client certificate that has ended, to get a new one (2.0.1 A00.FR.429)."""
     vendor: str | None = None
     model: str | None = None
     serial_number: str | None = None
@@ -75,6 +79,8 @@ class Provisioned(Struct, frozen=True, kw_only=True):
     meter_factor: Decimal | None
     group_name: str | None
     security_profile: int | None
+    certificate_name: str | None
+    accept_expired_certificate: bool
 
 
 class PasswordHash(Struct, frozen=True, kw_only=True):
@@ -97,6 +103,9 @@ class Credentials(Struct, frozen=True, kw_only=True):
     is_known: bool = False
     allow_no_subprotocol: bool = False
     security_profile: int = 0
+    certificate_names: frozenset[str] = frozenset()
+    """The CNs of client certificates that name it and nobody else."""
+    accept_expired_certificate: bool = False
     password_hash: str | None = None
     new_password_hashes: tuple[str, ...] = ()
     """Of passwords that were sent to the charge point: they count beside the old one until it has come back with one."""
@@ -339,6 +348,8 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     charge_point: ChargePoint
     is_new: bool = False
     """Whether the store did not know it when it connected."""
+    has_expired_certificate: bool = False
+    """Whether it came with a client certificate that has ended: it is Pending until it comes with a new one (2.0.1 A00.FR.429)."""
     registered: Registration | None = None
     """What its latest BootNotification was answered on this connection, or on an earlier one where that was Accepted; None
     where it has to boot before it is spoken to. A registration that the operator changes takes effect when it boots."""
@@ -379,3 +390,9 @@ class ChargePointState(Struct, frozen=True, kw_only=True):
     """The latest starts that were refused on this connection: connector, tag, the station's own time, and meter."""
     registers: dict[int, Decimal] = {}
     """The latest energy register of a connector, Wh, as far as it was heard on this connection."""
+
+    @property
+    def registration(self) -> Registration:
+        """What it is told when it boots: the operator's word, if its certificate has not ended."""
+        registration = self.charge_point.registration
+        return "Pending" if self.has_expired_certificate and registration == "Accepted" else registration

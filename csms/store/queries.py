@@ -36,6 +36,7 @@ from csms.ledger.state import (
 from csms.ledger.streams import STREAMS
 from csms.ledger.transactions import StartRequest
 from csms.ocppj.versions import V16, V21
+from csms.store.certificates import names_of
 from csms.store.facts import fact
 from csms.store.progress import IS_RUNNING, TRANSACTIONS
 from csms.store.snapshot import snapshot
@@ -57,6 +58,8 @@ _CHARGE_POINT = select(charge_points).where(charge_points.c.client_id == _CLIENT
 _CREDENTIALS = select(
     charge_points.c.allow_no_subprotocol,
     charge_points.c.security_profile,
+    charge_points.c.certificate_name,
+    charge_points.c.accept_expired_certificate,
     charge_points.c.password_hash,
     charge_points.c.new_password_hashes,
 ).where(charge_points.c.client_id == _CLIENT)
@@ -135,7 +138,7 @@ def arrival(connection: Connection, client_id: str, registration: Registration) 
     """Return what is asked of a charge point that comes, and its state."""
     with snapshot(connection):
         row = _charge_point_row(connection, client_id)
-        return _credentials_of(row), _state_of(connection, client_id, registration, row)
+        return _credentials_of(connection, client_id, row), _state_of(connection, client_id, registration, row)
 
 
 def state_of(connection: Connection, client_id: str, registration: Registration) -> ChargePointState:
@@ -192,14 +195,17 @@ def _numbered(connection: Connection, client_id: str, kind: str) -> dict[int, An
 def credentials(connection: Connection, client_id: str) -> Credentials:
     """Return what is asked of somebody who says that he is this charge point."""
     row: Any = connection.execute(_CREDENTIALS, {"client_id": client_id}).one_or_none()
-    return _credentials_of(row)
+    return _credentials_of(connection, client_id, row)
 
 
-def _credentials_of(row: Row[Any] | None) -> Credentials:
+def _credentials_of(connection: Connection, client_id: str, row: Row[Any] | None) -> Credentials:
+    names = names_of(connection, client_id, row.certificate_name if row is not None else None)
     if row is None:
-        return Credentials()
+        return Credentials(certificate_names=names)
     return Credentials(
         is_known=True,
+        certificate_names=names,
+        accept_expired_certificate=row.accept_expired_certificate,
         allow_no_subprotocol=row.allow_no_subprotocol,
         security_profile=row.security_profile or 0,
         password_hash=row.password_hash,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from csms.store.errors import StoreError
 
-HEAD = "0010_tokens"
+HEAD = "0012_expired_certificates"
 """The revision that this code works with; a test holds it against the migrations."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -84,12 +84,18 @@ class AdmissionProtocol(WebSocketServerProtocol):
             self._doomed = True
             return None
         self.session = await factory.registry.admit(
-            visitor.client_id, version, authenticated=verdict.authenticated, visit=visit
+            visitor.client_id,
+            version,
+            authenticated=verdict.authenticated,
+            has_expired_certificate=verdict.has_expired_certificate,
+            visit=visit,
         )
         if self.state != self.STATE_CONNECTING:
             # connectionLost has found no session to end.
             await factory.registry.discard(self.session, "gave up during the handshake")
         self._check_still_there()
+        if visitor.certificate is not None and visitor.certificate.name in credentials.certificate_names:
+            factory.on_certified(visitor.client_id, self.transport)
         if verdict.renewed is not None:
             factory.door.on_renewed(visitor.client_id, verdict.renewed)
         return version.subprotocol if offered else None
@@ -100,7 +106,7 @@ class AdmissionProtocol(WebSocketServerProtocol):
             self._address,
             basic.given(request.headers.get("authorization")),
             is_tls=isinstance(self.transport, TLSMemoryBIOProtocol),
-            is_certified=self.factory.is_certified(self.transport, client_id),
+            certificate=self.factory.certificate_shown(self.transport),
         )
 
     def _check_still_there(self) -> None:

@@ -19,6 +19,7 @@ from csms.passwords.secret import canonical, is_possible
 from csms.passwords.threads import Busy
 from csms.websocket import handshake
 from csms.websocket.basic import Given
+from csms.websocket.client_certificates import Shown
 from csms.websocket.handshake import Refusal
 
 BASIC, TLS, CERTIFICATE = 1, 2, 3
@@ -34,8 +35,8 @@ class Visitor:
     address: str
     given: Given | None = None
     is_tls: bool = False
-    is_certified: bool | None = None
-    """Whether the certificate that he has shown names this very charge point, None where he has shown none."""
+    certificate: Shown | None = None
+    """The client certificate that he has shown."""
 
 
 @frozen
@@ -44,6 +45,7 @@ class Verdict:
 
     authenticated: bool = False
     renewed: str | None = None
+    has_expired_certificate: bool = False
 
 
 @define(eq=False)
@@ -65,11 +67,12 @@ class Door:
         if self.profile >= TLS and not visitor.is_tls:
             raise self._no_tls(credentials)
         if profile >= CERTIFICATE:
-            if visitor.is_certified:
-                return Verdict(authenticated=True)
+            fault = _fault_of(visitor.certificate, credentials)
+            if fault is None:
+                has_expired = visitor.certificate is not None and visitor.certificate.has_expired
+                return Verdict(authenticated=True, has_expired_certificate=has_expired)
             # No password stands in for a certificate; and whoever has none is not told that it is one that is wanted here.
-            credentials = Credentials(is_known=credentials.is_known)
-            why = "noCertificate" if visitor.is_certified is None else "wrongCertificate"
+            credentials, why = Credentials(is_known=credentials.is_known), fault
         if self._needs_password(visitor, credentials, profile):
             found = await self._refuse_or_find(visitor, credentials, why)
             if profile >= TLS and not visitor.is_tls:
@@ -143,6 +146,15 @@ class Door:
 
     def _no_tls(self, credentials: Credentials) -> Refusal:
         return Refusal(403, "charge points connect by TLS here", "noTls", is_known=credentials.is_known)
+
+
+def _fault_of(shown: Shown | None, credentials: Credentials) -> str | None:
+    """Return why a certificate lets nobody in as this charge point, None where it does (A00.FR.405, FR.407, FR.429)."""
+    if shown is None:
+        return "noCertificate"
+    if shown.name not in credentials.certificate_names:
+        return "wrongCertificate"
+    return "expiredCertificate" if shown.has_expired and not credentials.accept_expired_certificate else None
 
 
 def _is_plausible(visitor: Visitor) -> bool:

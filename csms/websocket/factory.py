@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
@@ -14,12 +16,14 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.loops import Loops
 from csms.metrics import Counters
+from csms.websocket.client_certificates import Shown
 from csms.websocket.compression import accept
 from csms.websocket.door import Door
 from csms.websocket.limits import AddressCount, CallBudgets, HandshakeGate, Limits
 from csms.websocket.protocol import ChargePointProtocol
 from csms.websocket.refusals import Refusals
 from csms.websocket.slim import configured
+from csms.websocket.tls_refusals import refusal_of
 
 _log = Logger()
 _CLOSE_HANDSHAKE_TIMEOUT_S = 5
@@ -57,8 +61,10 @@ class ChargePointFactory(WebSocketServerFactory):
         self.limits = limits
         self.path = path
         self.door = door
-        self.is_certified: Callable[[Any, str], bool | None] = lambda _transport, _client_id: None
-        """Tells whether the client certificate of a transport names a charge point; None is that there is none."""
+        self.certificate_shown: Callable[[Any], Shown | None] = lambda _transport: None
+        """Judges the client certificate of a transport; None is that there is none."""
+        self.on_certified: Callable[[str, Any], None] = lambda _client_id, _transport: None
+        """Told which charge point is in whose transport has shown a certificate that names it."""
         self.gate = HandshakeGate(limits.handshakes)
         self.counters: Counters = shared.counters
         self.ledger_available: Callable[[], bool] = lambda: shared.ledger.available
@@ -93,6 +99,16 @@ class ChargePointFactory(WebSocketServerFactory):
         protocol: ChargePointProtocol = super().buildProtocol(addr)
         protocol.counted_address = address
         return protocol
+
+    def refused_by_tls(self, address: str, transport: object, error: SSL.Error) -> None:
+        """A TLS handshake has failed: tell of it where it was for the client certificate."""
+        found = refusal_of(transport, error)
+        if found is None:
+            _log.info("{address}: no TLS: {reason}", address=address, reason=str(error)[:200])
+            return
+        self.counters.count("refused_handshakes", "tls")
+        told = Deferred.fromCoroutine(self.refusals.note_named(*found, address))
+        told.addErrback(lambda failure: _log.failure("a refused certificate was not told of", failure))
 
     def opened(self, protocol: ChargePointProtocol) -> None:
         """A socket is open."""

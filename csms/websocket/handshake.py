@@ -20,7 +20,7 @@ _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
 class Refusal(Exception):
     """A handshake that is refused: the HTTP status and the reason, for the body of the answer.
 
-    ``why`` is the word for it in an event, None where there is none; ``is_known`` whether the ledger knows the charge point.
+    Status 0 is that TLS has refused it. ``why`` is the word for it in an event, None where there is none; ``is_known`` whether the ledger knows the charge point.
     The body says nothing that depends on that: whoever has proved nothing must not learn which charge points there are.
     """
 
@@ -48,9 +48,18 @@ def identity(target: str, prefix: str) -> str:
         raise Refusal(400, "the identity is not UTF-8") from None
     if len(text) > MAX_IDENTITY:
         raise Refusal(400, f"the identity has {len(text)} characters: at most {MAX_IDENTITY} are allowed")
-    if ":" in text or any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+    if not is_identity(text):
         raise Refusal(400, "the identity holds a colon or a control character")
     return text
+
+
+def is_identity(text: str) -> bool:
+    """Tell whether a text can be the identity of a charge point."""
+    return (
+        0 < len(text) <= MAX_IDENTITY
+        and ":" not in text
+        and not any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text)
+    )
 
 
 def offered_subprotocols(header: str | None) -> list[str] | None:

@@ -175,7 +175,7 @@ class ChargePointProtocol(AdmissionProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.session is None and not self._is_refused and isinstance(reason.value, SSL.Error):
-            _log.info("{address}: no TLS: {reason}", address=self._address, reason=str(reason.value)[:200])
+            self.factory.refused_by_tls(self._address, self.transport, reason.value)
         super().connectionLost(reason)
 
     # The session's transport.

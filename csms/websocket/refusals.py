@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from attrs import define, field
+from attrs import define, evolve, field
 from msgspec import UNSET
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -20,7 +20,8 @@ from csms.chargepoint.registry import Registry
 from csms.events.business import LoginRefused
 from csms.ledger.chargepoints import login_refused
 from csms.passwords.attempts import network_of
-from csms.websocket.handshake import Refusal
+from csms.store.errors import StoreError
+from csms.websocket.handshake import Refusal, is_identity
 
 _log = Logger()
 FLUSH_S = 60.0
@@ -54,10 +55,26 @@ class Refusals:
     """How many events there were in this minute, of charge points that are known and of others."""
     _lines: int = 0
 
+    async def note_named(self, name: str | None, refusal: Refusal, address: str) -> None:
+        """A client certificate was refused, whose CN is the name, if it is known."""
+        client_id = None
+        if name is not None:
+            try:
+                found = await self._registry.named(name)
+            except StoreError:
+                found = frozenset()
+            if len(found) == 1:
+                client_id, refusal = min(found), evolve(refusal, is_known=True)
+            elif is_identity(name):
+                client_id = name
+        self.note(client_id, address, refusal)
+
     def note(self, client_id: str | None, address: str, refusal: Refusal) -> None:
         """A handshake was refused."""
         if client_id is None or refusal.why is None:
             self._write(client_id, address, refusal)
+            if refusal.why is not None:
+                self._add_to_others(_Untold(self._now(), refusal.why, address, 1))
             return
         untold = self._open.get((client_id, network_of(address)))
         if untold is not None:
@@ -78,7 +95,7 @@ class Refusals:
                 "{client_id}: handshake from {address} refused with {status}: {reason}",
                 client_id=client_id,
                 address=address,
-                status=refusal.status,
+                status=refusal.status or "a TLS alert",
                 reason=f"{refusal.reason} ({refusal.why})" if refusal.why is not None else refusal.reason,
             )
 

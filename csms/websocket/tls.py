@@ -18,11 +18,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from csms import certificates
-from csms.websocket.client_certificates import use_revocations
+from csms.websocket.revocations import NEVER, RevocationLists, take_the_verdict
+from csms.websocket.tls_refusals import remembering
 
 CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
@@ -30,6 +32,7 @@ CIPHERS = (
 )
 TLS13_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
 
+_log = Logger()
 _SESSIONS = b"csms"
 _RESUMABLE_S = 3600
 """How long after its handshake a session may be resumed."""
@@ -45,6 +48,7 @@ class _Pair:
 
     certificate: str
     key: str
+    leaf: x509.Certificate
     kind: type
     names: frozenset[str]
 
@@ -70,8 +74,9 @@ class ChargePointTls:
     crl: str | None = None
     demands_certificates: bool = False
     """Whether nobody comes in who shows no client certificate; else one is only asked for."""
-    lists_end: Mapping[x509.Name, datetime] = field(init=False, factory=dict)
-    """When the revocation list of an authority runs out."""
+    shown: Mapping[str, x509.Certificate] = field(init=False, factory=dict)
+    """The certificates that clients are shown, by their files."""
+    _revocations: RevocationLists | None = field(init=False, default=None)
     _context: SSL.Context | None = field(init=False, default=None)
 
     def load(self) -> None:
@@ -82,23 +87,42 @@ class ChargePointTls:
         pairs = [_pair(*files) for files in zip(self.certificates, self.keys, strict=True)]
         for pair in pairs:
             pair.use(SSL.Context(SSL.TLS_SERVER_METHOD))
+        revocations = (
+            _revocations(self.client_ca, self.crl) if self.client_ca is not None and self.crl is not None else None
+        )
         made: dict[tuple[_Pair, ...], SSL.Context] = {}
-        lists_end: dict[x509.Name, datetime] = {}
 
         def context_of(chosen: Sequence[_Pair]) -> SSL.Context:
             # Of two for the same name with the same kind of key the first one is shown.
             shown = tuple({pair.kind: pair for pair in reversed(chosen)}.values())
             if shown not in made:
-                made[shown] = self._make(shown, lists_end)
+                made[shown] = self._make(shown, revocations)
             return made[shown]
 
         context = context_of(pairs)
         names = frozenset[str]().union(*(pair.names for pair in pairs))
         by_name = {name: context_of([pair for pair in pairs if name in pair.names]) for name in names}
         context.set_tlsext_servername_callback(lambda connection: _choose(connection, by_name))
-        self._context, self.lists_end = context, lists_end
+        self._context, self._revocations = context, revocations
+        self.shown = {pair.certificate: pair.leaf for pair in pairs}
+        for authority in revocations.unlisted if revocations is not None else ():
+            _log.warn(
+                "tls.crl has no list of {authority}: charge points whose certificates it issued are refused, "
+                "and authorities that it issued are believed",
+                authority=authority.rfc4514_string(),
+            )
 
-    def _make(self, pairs: Sequence[_Pair], lists_end: dict[x509.Name, datetime]) -> SSL.Context:
+    def lists_end(self, issuer: x509.Name) -> datetime:
+        """Return when the first of the revocation lists runs out that a certificate of an issuer depends on."""
+        return self._revocations.until(issuer) if self._revocations is not None else NEVER
+
+    @property
+    def lists(self) -> dict[str, datetime]:
+        """When the revocation list of each authority runs out, by its name."""
+        ends = self._revocations.ends if self._revocations is not None else {}
+        return {authority.rfc4514_string(): end for authority, end in ends.items()}
+
+    def _make(self, pairs: Sequence[_Pair], revocations: RevocationLists | None) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_RENEGOTIATION)
@@ -111,10 +135,11 @@ class ChargePointTls:
             pair.use(context)
         if self.client_ca is not None:
             _use("tls.client_ca", self.client_ca, context.load_verify_locations)
-            if self.crl is not None:
-                _use("tls.crl", self.crl, lambda path: lists_end.update(use_revocations(context, path)))
+            if revocations is not None:
+                revocations.use(context)
             demanded = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if self.demands_certificates else 0
-            context.set_verify(SSL.VERIFY_PEER | demanded, lambda *verdict: bool(verdict[-1]))
+            verify = revocations.verify if revocations is not None else take_the_verdict
+            context.set_verify(SSL.VERIFY_PEER | demanded, remembering(verify))
         return context
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
@@ -143,16 +168,31 @@ def _pair(certificate: str, key: str) -> _Pair:
         names = []
     if not names:
         names = certificates.names_in(found[0], NameOID.COMMON_NAME)
-    return _Pair(certificate, key, type(found[0].public_key()), frozenset(name.lower() for name in names))
+    return _Pair(certificate, key, found[0], type(found[0].public_key()), frozenset(name.lower() for name in names))
+
+
+def _certificates(path: str) -> list[x509.Certificate]:
+    try:
+        return certificates.read_certificates(Path(path).read_bytes())
+    except certificates.BadCertificate as error:
+        raise ValueError(str(error)) from None
 
 
 def _certificate(path: str) -> x509.Certificate:
+    certificate = _certificates(path)[0]
     try:
-        certificate = certificates.read_certificates(Path(path).read_bytes())[0]
         certificate.public_key()
-    except (certificates.BadCertificate, UnsupportedAlgorithm) as error:
+    except UnsupportedAlgorithm as error:
         raise ValueError(str(error)) from None
     return certificate
+
+
+def _revocations(client_ca: str, crl: str) -> RevocationLists:
+    authorities: list[x509.Certificate] = []
+    _use("tls.client_ca", client_ca, lambda path: authorities.extend(_certificates(path)))
+    found: list[RevocationLists] = []
+    _use("tls.crl", crl, lambda path: found.append(RevocationLists.of(Path(path).read_bytes(), authorities)))
+    return found[0]
 
 
 def _private_key(path: str) -> Any:

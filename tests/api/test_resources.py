@@ -7,6 +7,7 @@ import time
 import pytest
 from msgspec.structs import replace
 from pytest_twisted import ensureDeferred
+from twisted.internet.defer import Deferred, DeferredList
 
 from csms.events.protocol import ProtocolEvent
 from csms.ledger.decision import Decision
@@ -103,11 +104,48 @@ async def test_a_charge_point_is_provisioned(desk):
         ({"tariffId": "night"}, "tariffId"),
         ({"secret": "x"}, "body"),
         ({"securityProfile": 4}, "securityProfile"),
+        ({"certificateName": ""}, "certificateName"),
+        ({"certificateName": "x" * 65}, "certificateName"),
+        ({"certificateName": "a\nb"}, "certificateName"),
+        ({"certificateName": "192.0.2.7"}, "certificateName"),
+        ({"certificateName": "https://csms"}, "certificateName"),
     ]:
         reply = await desk.http.put(target, body)
         assert (reply.status, reply.json["path"]) == (422, path), body
     assert (await desk.http.delete(target)).status == 204
     assert (await desk.http.delete(target)).status == 404
+
+
+@ensureDeferred
+async def test_the_name_of_a_certificate_names_one_charge_point(desk):
+    first, second = f"{V1}/chargepoints/CP1", f"{V1}/chargepoints/CP2"
+    assert (await desk.http.put(first, {"certificateName": "SN-0042"})).json["certificateName"] == "SN-0042"
+    assert (await desk.http.put(second, {})).status == 201
+    for name in ("SN-0042", "CP1"):
+        reply = await desk.http.put(second, {"certificateName": name})
+        assert (reply.status, reply.json["path"]) == (422, "certificateName")
+        assert "it names 'CP1' already" in reply.json["detail"]
+    assert "certificateName" not in (await desk.http.get(second)).json
+    for name in ("SN-0042", "CP1"):
+        assert (await desk.http.put(first, {"certificateName": name})).status == 200
+    assert (await desk.http.put(second, {"certificateName": "SN-0042"})).status == 200
+    reply = await desk.http.put(second, {"certificateName": None})
+    assert (reply.status, "certificateName" in reply.json) == (200, False)
+
+
+@ensureDeferred
+async def test_one_may_come_with_a_certificate_that_has_ended(desk):
+    target = f"{V1}/chargepoints/CP1"
+    assert "acceptExpiredCertificate" not in (await desk.http.put(target, {})).json
+    assert (await desk.http.put(target, {"acceptExpiredCertificate": True})).json["acceptExpiredCertificate"] is True
+    assert "acceptExpiredCertificate" not in (await desk.http.put(target, {"acceptExpiredCertificate": False})).json
+
+
+@ensureDeferred
+async def test_of_two_that_want_a_name_at_once_one_gets_it(desk):
+    asked = [desk.http.put(f"{V1}/chargepoints/CP{number}", {"certificateName": "SN-0042"}) for number in (1, 2)]
+    replies = await DeferredList([Deferred.fromCoroutine(maybe) for maybe in asked])
+    assert sorted(reply.status for _, reply in replies) == [201, 422]
 
 
 @ensureDeferred

@@ -71,7 +71,7 @@ async def test_a_question_and_its_answer(server):
     ]
     [headers] = server.headers
     assert (headers["authorization"], headers["content-type"]) == ("Bearer s3cret", "application/json")
-    found = await asker.authority.check(signed, WANTED, "CP1", NOW)
+    found = await asker.authority.check(signed, WANTED, frozenset({"CP1"}), NOW)
     assert found.not_after == (NOW + 30 * DAY).replace(microsecond=0)
 
 
@@ -141,7 +141,7 @@ async def test_one_that_hangs_keeps_nobody_from_being_checked(server):
     outcomes = []
     for _ in range(20):
         asker.ask().addBoth(outcomes.append)
-    assert await asker.authority.fault(WANTED.csr, "CP1", NOW) is None
+    assert await asker.authority.fault(WANTED.csr, frozenset({"CP1"}), NOW) is None
     assert outcomes == []
     for _ in range(3):
         asker.clock.advance(10)
@@ -163,7 +163,7 @@ async def test_a_chain_of_another_root_is_not_passed_on(server):
     asker = Asker(server)
     server.answer = {"certificateChain": chain(new_root())}
     with pytest.raises(SigningFailed, match=r"does not lead to a certificate of pki\.roots"):
-        await asker.authority.check(await asker.ask(), WANTED, "CP1", NOW)
+        await asker.authority.check(await asker.ask(), WANTED, frozenset({"CP1"}), NOW)
 
 
 def test_url_and_token_are_not_shown():

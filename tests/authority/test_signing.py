@@ -17,11 +17,19 @@ from hypothesis import strategies as st
 from twisted.internet.threads import deferToThread
 
 from csms import certificates
-from csms.authority.signing import AuthorityError, BadRequest, CertificateAuthority, checked, read_authority
+from csms.authority.signing import (
+    ALLOWED_NAMES,
+    AuthorityError,
+    BadRequest,
+    CertificateAuthority,
+    checked,
+    read_authority,
+)
 from csms.handlers.certificate_requests import SigningFailed
 from tests.certificates import issue
 from tests.signing_requests import ORGANIZATION, names, pem, request
 
+NAMES = frozenset({"CP1"})
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 
@@ -34,9 +42,9 @@ def usage(**on):
     return x509.KeyUsage(**{**dict.fromkeys(every, False), **on})
 
 
-def fault(text, client_id="CP1"):
+def fault(text, *client_ids):
     try:
-        checked(text, client_id, ORGANIZATION)
+        checked(text, frozenset(client_ids or NAMES), ORGANIZATION)
     except BadRequest as error:
         return str(error)
     return None
@@ -45,7 +53,7 @@ def fault(text, client_id="CP1"):
 @pytest.mark.parametrize("curve", [ec.SECP256R1, ec.SECP384R1])
 def test_a_request_of_the_charge_point(curve):
     asked, key = request(None, ec.generate_private_key(curve()), usage(digital_signature=True))
-    assert checked(pem(asked), "CP1", ORGANIZATION) == key.public_key()
+    assert checked(pem(asked), NAMES, ORGANIZATION).key == key.public_key()
 
 
 def test_rsa_of_2048_bits_and_not_of_1024():
@@ -57,16 +65,24 @@ def test_rsa_of_2048_bits_and_not_of_1024():
 @pytest.mark.parametrize(
     ("subject", "said"),
     [
-        (names("CP2"), "its CN is 'CP2': allowed is the identity of the charge point"),
-        (names("cp1"), "its CN is 'cp1': allowed is the identity of the charge point"),
-        (names(None), "its CN is missing: allowed is the identity of the charge point"),
-        (names("CP1", ORGANIZATION, "CP2"), "its CN is 'CP1' and 'CP2': allowed is the identity of the charge point"),
+        (names("CP2"), "its CN is 'CP2': allowed is " + ALLOWED_NAMES),
+        (names("cp1"), "its CN is 'cp1': allowed is " + ALLOWED_NAMES),
+        (names(None), "its CN is missing: allowed is " + ALLOWED_NAMES),
+        (names("CP1", ORGANIZATION, "CP2"), "its CN is 'CP1' and 'CP2': allowed is " + ALLOWED_NAMES),
         (names("CP1", None), "its O is missing: allowed is 'Example Charging'"),
         (names("CP1", "Other"), "its O is 'Other': allowed is 'Example Charging'"),
     ],
 )
 def test_a_subject_that_is_another(subject, said):
     assert fault(pem(request(subject)[0])) == said
+
+
+def test_the_name_that_the_operator_gave_it_does_as_well():
+    """A00.FR.511: the CN is the serial number."""
+    both = frozenset({"CP1", "SN-0042"})
+    for common_name in both:
+        assert checked(pem(request(names(common_name))[0]), both, ORGANIZATION).common_name == common_name
+    assert "its CN is 'CP1' and 'SN-0042'" in fault(pem(request(names("CP1", ORGANIZATION, "SN-0042"))[0]), *both)
 
 
 @pytest.mark.parametrize("client_id", ["192.0.2.7", "2001:db8::7", "wss://csms"])
@@ -155,8 +171,8 @@ async def test_what_is_signed(tmp_path):
     asked, key = request(
         None, None, x509.SubjectAlternativeName([x509.DNSName("csms.example.org")]), usage(digital_signature=True)
     )
-    assert await authority.fault(pem(asked), "CP1", NOW) is None
-    signed = await authority.sign(pem(asked), "CP1", NOW)
+    assert await authority.fault(pem(asked), NAMES, NOW) is None
+    signed = await authority.sign(pem(asked), NAMES, NOW)
     # The root is not sent: the charge point has to have it.
     [leaf] = x509.load_pem_x509_certificates(signed.chain.encode())
     leaf.verify_directly_issued_by(made.certificate)
@@ -179,7 +195,7 @@ async def test_an_authority_below_a_root_comes_with_it(tmp_path):
     below = issue("Below", root)
     authority = CertificateAuthority(deferToThread, *_files(tmp_path, below, root.certificate), ORGANIZATION, DAY)
     await authority.load()
-    signed = await authority.sign(pem(request()[0]), "CP1", NOW)
+    signed = await authority.sign(pem(request()[0]), NAMES, NOW)
     leaf, link = x509.load_pem_x509_certificates(signed.chain.encode())
     assert link == below.certificate
     leaf.verify_directly_issued_by(link)
@@ -190,9 +206,9 @@ async def test_an_authority_that_has_ended_signs_nothing(tmp_path):
     _made, authority = _authority(tmp_path)
     await authority.load()
     later = NOW + 500 * DAY
-    assert await authority.fault(pem(request()[0]), "CP1", later) == "the authority's own certificate is not valid now"
+    assert await authority.fault(pem(request()[0]), NAMES, later) == "the authority's own certificate is not valid now"
     with pytest.raises(SigningFailed, match="valid until"):
-        await authority.sign(pem(request()[0]), "CP1", later)
+        await authority.sign(pem(request()[0]), NAMES, later)
 
 
 @pytest_twisted.ensureDeferred
@@ -202,7 +218,7 @@ async def test_a_broken_renewal_leaves_the_authority_as_it_was(tmp_path):
     (tmp_path / "ca.pem").write_text("nonsense")
     with pytest.raises(AuthorityError):
         await authority.load()
-    signed = await authority.sign(pem(request()[0]), "CP1", NOW)
+    signed = await authority.sign(pem(request()[0]), NAMES, NOW)
     x509.load_pem_x509_certificate(signed.chain.encode()).verify_directly_issued_by(made.certificate)
 
 

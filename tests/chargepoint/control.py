@@ -25,7 +25,8 @@ from csms.passwords.attempts import Attempts
 from csms.passwords.passwords import Passwords
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.station import Station
-from csms.simulator.v16 import commands as answers
+from csms.simulator.v16 import commands as simulated
+from csms.store.certificates import certificate_names
 from tests.fakes import FakeLedger, FakeTransport, dispatcher_of, shared_of
 from tests.passwords.workers import FakeWorkers
 
@@ -59,16 +60,16 @@ class Charger(FakeTransport):
     ``answers`` by action: a payload, a function of the request that returns one, a code of a CALLERROR, or None for silence.
     """
 
-    def __init__(self, clock, connectors=2):
+    def __init__(self, clock, connectors=2, answers=()):
         super().__init__()
         self.controls = Idle()
         behaviour = Behaviour(connectors=connectors)
         self.station = Station(behaviour)
-        self.answers = {}
+        self.answers = dict(answers)
         self.calls = []
         self.session = None
         self._clock = clock
-        self._simulated = answers(self.station, self.controls, behaviour)
+        self._simulated = simulated(self.station, self.controls, behaviour)
         self._ids = count(1)
 
     def send_text(self, text):
@@ -135,6 +136,10 @@ class Control:
         )
         self.restart()
 
+    def names(self, client_id):
+        """Return the names of a charge point, as `Signing` wants them."""
+        return self.ledger.read(certificate_names, client_id)
+
     def restart(self):
         """Begin anew on the same ledger."""
         self.registry = Registry(self.shared)
@@ -173,10 +178,13 @@ class Control:
         self.clock.advance(seconds)
         self.settle()
 
-    def connect(self, client_id="CP1", boot=True, version=V16, **arguments):
+    def connect(self, client_id="CP1", boot=True, version=V16, has_expired_certificate=False, **arguments):
         """Let a charge point in; return it."""
         charger = Charger(self.clock, **arguments)
-        session = self.get(self.registry.admit(client_id, version, authenticated=True))
+        admitted = self.registry.admit(
+            client_id, version, authenticated=True, has_expired_certificate=has_expired_certificate
+        )
+        session = self.get(admitted)
         charger.session = session
         session.opened(charger, None)
         self.settle()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 import orjson
 import pytest
@@ -13,22 +11,19 @@ from twisted.internet.defer import Deferred
 
 from csms import certificates
 from csms.authority.signing import CertificateAuthority
+from csms.chargepoint.certificate_watch import CertificateWatch
 from csms.chargepoint.certificates import Certificates
-from csms.chargepoint.dispatch import Dispatcher
-from csms.handlers import families
+from csms.chargepoint.issued_chains import MOST_TRIES
 from csms.handlers.certificate_requests import Signing
-from csms.handlers.request import Policy
-from csms.ledger.certificates import KIND
+from csms.ledger import certificates as rules
+from csms.ledger.certificates import KIND, REQUEST
 from csms.ledger.state import Fact, Record
 from csms.ocppj.versions import V16, V21, V201
 from tests.chargepoint.control import Control
-from tests.fakes import FakeLedger
+from tests.chargepoint.signing_site import DAY, TYPES, VERSIONS, SigningSite
 from tests.signing_requests import ORGANIZATION, names, pem, request
 
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
-VERSIONS = [V16, V201, V21]
-TYPES = ("certificate_signed", "certificate_installed", "certificate_refused")
-DAY = timedelta(days=1)
 
 
 @define
@@ -51,54 +46,41 @@ class Threads:
             job()
 
 
-@define
-class Site:
+@define(slots=False)
+class Site(SigningSite):
     """A daemon with an authority, and one charge point."""
 
-    control: Control
-    charger: object
-    threads: Threads
+    version: object
+    signer: CertificateAuthority
     authority: object
+    threads: Threads
+    control: Control = field(factory=Control)
 
-    def ask(self, csr=None, **members):
-        self.charger.say("SignCertificate", {"csr": csr or pem(request()[0]), **members})
-        self.control.settle()
-
-    @property
-    def answers(self):
-        """The statuses that it was answered."""
-        frames = [orjson.loads(text) for text in self.charger.sent]
-        return [frame[2]["status"] for frame in frames if frame[0] == 3 and set(frame[2]) == {"status"}]
-
-    @property
-    def sent(self):
-        return [payload for action, payload in self.charger.calls if action == "CertificateSigned"]
-
-    @property
-    def events(self):
-        return self.control.events(*TYPES)
+    def restart(self):
+        """Begin anew on the same ledger."""
+        control = self.control
+        control.restart()
+        signing = Signing(self.signer, control.names)
+        self.serve(signing)
+        self.watch = CertificateWatch(control.shared, control.registry, 30 * DAY)
+        Certificates(control.shared, control.registry, self.chains).serve(signing, self.signer)
+        self.connect()
 
 
-def make(tmp_path, version, waits=False):
+def make(tmp_path, version=V16, waits=False):
     control = Control()
-    now = control.now
     made = certificates.new_authority(
-        certificates.name_of("CA", ORGANIZATION), certificates.new_key("ecdsa"), now - DAY, 4000 * DAY
+        certificates.name_of("CA", ORGANIZATION), certificates.new_key("ecdsa"), control.now - DAY, 4000 * DAY
     )
     (tmp_path / "ca.pem").write_bytes(certificates.certificate_pem(made.certificate))
     threads = Threads()
     key = certificates.key_pem(made.key).decode()
-    authority = CertificateAuthority(threads.run, str(tmp_path / "ca.pem"), key, ORGANIZATION, 90 * DAY)
-    control.get(authority.load())
-    signing = Signing(authority)
-    for known in VERSIONS:
-        answering = families.handlers(known, control.ledger, Policy(), None, None, signing)
-        control.shared.dispatchers[known] = Dispatcher.of(known, answering)
-    Certificates(control.shared, control.registry, control.commands, 30 * DAY).serve(signing, authority)
-    charger = control.connect(version=version)
-    charger.answers["CertificateSigned"] = ACCEPTED
+    signer = CertificateAuthority(threads.run, str(tmp_path / "ca.pem"), key, ORGANIZATION, 90 * DAY)
+    control.get(signer.load())
+    site = Site(version, signer, made, threads, control)
+    site.restart()
     threads.waits = waits
-    return Site(control, charger, threads, made)
+    return site
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -137,7 +119,7 @@ def test_a_request_for_another_is_rejected_with_a_reason(tmp_path, version, logg
     assert site.answers == ["Rejected"]
     assert site.sent == []
     [refused] = site.events
-    assert refused.reason == "its CN is 'CP2': allowed is the identity of the charge point"
+    assert refused.reason.startswith("its CN is 'CP2': allowed is the identity of the charge point")
     assert any("CP2" in str(event.get("reason")) for event in logged.events)
 
 
@@ -196,6 +178,90 @@ def test_one_that_left_gets_it_when_it_is_back(tmp_path):
     assert back.actions.count("CertificateSigned") == 1
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_one_that_was_issued_before_a_crash_is_sent_after_it_and_not_issued_again(tmp_path, version):
+    site = make(tmp_path, version)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    [payload] = site.sent
+    assert site.is_open
+    site.restart()
+    assert site.sent == []
+    site.send_again()
+    assert site.sent == [payload]
+    assert (site.told, site.is_open) == (["certificate_signed", "certificate_installed"], False)
+    site.restart()
+    site.send_again()
+    assert site.sent == []
+    [request] = [change for change in site.control.changes(Fact) if change.kind == REQUEST][-1:]
+    assert b"BEGIN CERTIFICATE-----" not in request.value, "what is settled is not kept for ever"
+
+
+def test_it_is_sent_when_the_charge_point_has_booted(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    site.control.lose(site.charger)
+    site.restart()
+    site.control.lose(site.charger)
+    site.send_again()
+    site.connect()
+    site.control.settle()
+    assert len(site.sent) == 1
+    assert not site.is_open
+
+
+@pytest.mark.parametrize("answer", [None, "InternalError"])
+def test_it_is_sent_so_many_times_and_no_more(tmp_path, answer, logged):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = answer
+    site.ask()
+    for _ in range(10):
+        site.send_again(400)
+        site.control.advance(100)
+    assert len(site.sent) == MOST_TRIES
+    assert site.reasons[0].startswith(f"it was sent {MOST_TRIES} times")
+    assert (len(site.reasons), site.is_open) == (1, False)
+
+
+def test_it_waits_for_so_long_and_no_longer(tmp_path):
+    site = make(tmp_path, waits=True)
+    site.ask()
+    site.threads.work()
+    site.control.settle()
+    site.control.lose(site.charger)
+    site.threads.work()
+    site.send_again(86399)
+    assert site.is_open
+    site.send_again(1)
+    assert site.reasons == ["the charge point did not come for it in time"]
+    assert not site.is_open
+
+
+def test_one_that_another_daemon_has_brought_is_not_given_up(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    site.control.lose(site.charger)
+    wanted = site.control.ledger._signing_request("CP1")
+    site.control.get(site.control.registry.decide("CP1", lambda state, context: rules.settle(state, context, wanted)))
+    site.send_again(86400)
+    assert site.reasons == []
+
+
+def test_one_that_asks_again_is_sent_the_latest_only(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    site.control.advance(60)
+    site.charger.answers["CertificateSigned"] = ACCEPTED
+    site.ask()
+    for _ in range(3):
+        site.send_again(400)
+    assert len(site.sent) == 2
+    assert site.told.count("certificate_installed") == 1
+
+
 def test_without_an_authority_it_stays_rejected():
     control = Control()
     charger = control.connect()
@@ -218,39 +284,6 @@ def test_a_root_that_the_one_before_has_not_signed_is_told_as_rejected(version, 
     [record] = [change for change in control.changes(Record) if change.kind == "InstallCertificate"]
     assert orjson.loads(record.body)["response"] == REJECTED
     assert control.events(*TYPES) == []
-
-
-def test_the_end_is_announced_once(tmp_path):
-    site = make(tmp_path, V16)
-    site.ask()
-    [signed, _installed] = site.events
-    control = site.control
-    _store(control.ledger)
-    watch = Certificates(control.shared, control.registry, control.commands, 30 * DAY)
-    control.get(watch.announce())
-    assert control.events("certificate_expiring") == []
-    control.shared.now.advance(61 * 86400)
-    for _ in range(2):
-        control.get(watch.announce())
-        _store(control.ledger)
-    [expiring] = control.events("certificate_expiring")
-    assert (expiring.serial_number, expiring.not_after) == (signed.serial_number, signed.not_after)
-
-
-def _store(ledger: FakeLedger):
-    """Put the facts that were committed into the fake's database, which only holds what tests put there."""
-    from csms.store.tables import charge_points, facts
-
-    with ledger.database.begin() as connection:
-        connection.execute(facts.delete())
-        connection.execute(charge_points.delete())
-        connection.execute(
-            charge_points.insert(), {"client_id": "CP1", "registration": "Accepted", "allow_no_subprotocol": False}
-        )
-        latest = {}
-        for decision in ledger.committed:
-            latest.update({(item.kind, item.key): item for item in decision.changes if type(item) is Fact})
-        connection.execute(facts.insert(), [msgspec.structs.asdict(item) for item in latest.values()])
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import orjson
 import pytest
 from attrs import define, field
@@ -15,25 +13,21 @@ from zope.interface import implementer
 
 from csms import certificates
 from csms.authority.external import MOST_ANSWER_BYTES, ExternalAuthority, Service
-from csms.chargepoint.dispatch import Dispatcher
+from csms.authority.signing import ALLOWED_NAMES
 from csms.chargepoint.outcomes import CallRefused, InvalidPayload
 from csms.chargepoint.signing_requests import SigningRequests
-from csms.handlers import families
 from csms.handlers.certificate_requests import Signing
-from csms.handlers.request import Policy
 from csms.mqtt.command_messages import Incoming
 from csms.mqtt.commands import MqttCommands
 from csms.mqtt.incoming import Message
 from csms.mqtt.request_memory import RequestMemory
-from csms.ocppj.versions import V16, V21, V201
+from csms.ocppj.versions import V16, V21
 from tests.chargepoint.control import Control
+from tests.chargepoint.signing_site import DAY, VERSIONS, SigningSite
 from tests.fakes import GATEWAY
 from tests.mqtt.fakes import FakeAnswers
 from tests.signing_requests import ORGANIZATION, names, pem, request
 
-VERSIONS = [V16, V201, V21]
-TYPES = ("signing_requested", "certificate_signed", "certificate_installed", "certificate_refused")
-DAY = timedelta(days=1)
 OWN = "ChargingStationCertificate"
 
 
@@ -43,9 +37,9 @@ def new_authority(now):
     )
 
 
-def issued(authority, key, now, common_name="CP1", use="charger", organization=ORGANIZATION):
+def issued(authority, key, now, common_name="CP1", use="charger", organization=ORGANIZATION, validity=90 * DAY):
     subject = certificates.name_of(common_name, organization)
-    made = certificates.issue(authority, subject, key.public_key(), use, now, 90 * DAY)
+    made = certificates.issue(authority, subject, key.public_key(), use, now, validity)
     return certificates.certificate_pem(made).decode()
 
 
@@ -84,7 +78,7 @@ class Gathering:
 
 
 @define(slots=False)
-class Site:
+class Site(SigningSite):
     """A daemon, another authority, and one charge point."""
 
     is_asked: bool = True
@@ -109,18 +103,11 @@ class Site:
         if self.is_asked:
             service = Service(control.clock, Agent(self._answer), "https://ca.example.org/sign", 10, "s3cret")
         authority = ExternalAuthority(maybeDeferred, ORGANIZATION, None, service, [self.root.certificate])
-        signing = Signing(authority, is_elsewhere=True)
-        for known in VERSIONS:
-            answering = families.handlers(known, control.ledger, Policy(), None, None, signing)
-            control.shared.dispatchers[known] = Dispatcher.of(known, answering)
-        self.requests = SigningRequests(control.shared, control.registry, control.commands, authority, DAY)
+        signing = Signing(authority, control.names, is_elsewhere=True)
+        self.serve(signing)
+        self.requests = SigningRequests(control.shared, control.registry, control.commands, self.chains, authority, DAY)
         self.requests.serve(signing)
         self.connect()
-
-    def connect(self):
-        self.charger = self.control.connect(version=self.version)
-        if "CertificateSigned" not in self.charger.answers:
-            self.charger.answers["CertificateSigned"] = {"status": "Accepted"}
 
     def _answer(self, request, question):
         self.asked.append((request, question))
@@ -129,10 +116,6 @@ class Site:
     def chain(self, **members):
         return issued(self.root, self.key, self.control.now, **members)
 
-    def ask(self, csr=None, **members):
-        self.charger.say("SignCertificate", {"csr": csr or self.csr, **members})
-        self.control.settle()
-
     def work(self, seconds=0):
         self.control.advance(seconds)
         self.control.get(self.requests.work())
@@ -140,32 +123,6 @@ class Site:
 
     def command(self, chain, **members):
         return self.control.send("CertificateSigned", {"certificateChain": chain, **members})
-
-    @property
-    def answers(self):
-        frames = [orjson.loads(text) for text in self.charger.sent]
-        return [frame[2]["status"] for frame in frames if frame[0] == 3 and set(frame[2]) == {"status"}]
-
-    @property
-    def sent(self):
-        return [payload for action, payload in self.charger.calls if action == "CertificateSigned"]
-
-    @property
-    def told(self):
-        return [
-            event.event_type
-            for decision in self.control.ledger.committed
-            for event in decision.events
-            if event.event_type in TYPES
-        ]
-
-    @property
-    def reasons(self):
-        return [event.reason for event in self.control.events("certificate_refused")]
-
-    @property
-    def is_open(self):
-        return self.control.ledger._signing_request("CP1") is not None
 
 
 # Over HTTPS.
@@ -198,7 +155,7 @@ def test_what_is_against_the_policy_is_not_passed_on():
     site = Site()
     site.ask(pem(request(names("CP2"))[0]))
     assert (site.answers, site.asked) == (["Rejected"], [])
-    assert site.reasons == ["its CN is 'CP2': allowed is the identity of the charge point"]
+    assert site.reasons == [f"its CN is 'CP2': allowed is {ALLOWED_NAMES}"]
 
 
 @pytest.mark.parametrize(
@@ -284,6 +241,39 @@ def test_after_a_restart_it_is_asked_again():
     site.restart()
     site.work()
     assert len(site.asked) == 2
+
+
+def test_what_was_signed_before_a_crash_is_sent_after_it_and_not_signed_again():
+    site = Site()
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    [payload] = site.sent
+    site.restart()
+    site.work()
+    assert site.sent == []
+    site.send_again()
+    assert site.sent == [payload]
+    assert (len(site.asked), site.told[-1], site.is_open) == (1, "certificate_installed", False)
+    site.restart()
+    site.work()
+    site.send_again()
+    assert (len(site.asked), site.sent) == (1, [])
+
+
+def test_a_chain_that_has_ended_meanwhile_is_not_sent_again():
+    site = Site(is_asked=True)
+    site.says = lambda _question: Answer(
+        200, {"certificateChain": issued(site.root, site.key, site.control.now, validity=DAY / 2)}
+    )
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    site.control.advance(60)
+    site.control.shared.now.advance(0.6 * 86400)
+    site.send_again()
+    assert len(site.sent) == 1
+    [reason] = site.reasons
+    assert "was valid until" in reason
+    assert not site.is_open
 
 
 def test_one_that_left_gets_it_when_it_is_back():

@@ -172,6 +172,12 @@ def test_a_password_is_read_from_a_file_or_standard_input_and_taken_away(run, ap
     assert api.last.json == {"password": "pässwörd ::", "securityProfile": 2}
     assert run("chargepoint", "put", "CP1", "--password-file", "-", stdin=b"correct horse")[2] == 0
     assert api.last.json == {"password": "correct horse"}
+    assert run("chargepoint", "put", "CP1", "--certificate-name", "SN-0042")[2] == 0
+    assert api.last.json == {"certificateName": "SN-0042"}
+    assert run("chargepoint", "put", "CP1", "--accept-expired-certificate")[2] == 0
+    assert api.last.json == {"acceptExpiredCertificate": True}
+    assert run("chargepoint", "put", "CP1", "--certificate-name", "")[2] == 0
+    assert api.last.json == {"certificateName": None}
     assert run("chargepoint", "put", "CP1", "--no-password", "--security-profile", "default")[2] == 0
     assert api.last.json == {"password": None, "securityProfile": None}
 

@@ -13,7 +13,7 @@ from csms.ledger.configuration import Observed
 from csms.ledger.decision import Context
 from csms.ledger.device_model import Answered, Known
 from csms.ledger.variables import parse
-from csms.store.certificates import ending, longest_chain, signing_request, unanswered_requests
+from csms.store.certificates import chains_to_send, ending, longest_chain, signing_request, unanswered_requests
 from tests.fakes import GATEWAY, NOW, EventIds
 
 IDS = EventIds()
@@ -91,8 +91,9 @@ async def test_a_request_is_open_until_it_is_settled(store):
     await _ask(store, "CP1", newer)
     assert await store.read(signing_request, "CP1") == newer
     signed = _certificate("a1", 90)
-    await store.decide("CP1", "Accepted", lambda state: certificates.answer(state, _context(), newer, signed))
-    assert await store.read(signing_request, "CP1") == replace(newer, is_answered=True)
+    answered = replace(newer, is_answered=True, chain="CHAIN")
+    await store.decide("CP1", "Accepted", lambda state: certificates.answer(state, _context(), answered, signed))
+    assert await store.read(signing_request, "CP1") == answered
     await store.decide("CP1", "Accepted", lambda state: certificates.settle(state, _context(), newer))
     assert await store.read(signing_request, "CP1") is None
 
@@ -103,8 +104,14 @@ async def test_what_is_not_answered_of_the_charge_points_of_this_daemon(store):
         await _connect(store, client_id, gateway_id)
         await _ask(store, client_id, WANTED)
     signed = _certificate("a1", 90)
-    await store.decide("ANSWERED", "Accepted", lambda state: certificates.answer(state, _context(), WANTED, signed))
-    await store.decide("SETTLED", "Accepted", lambda state: certificates.settle(state, _context(), WANTED))
+    answered = replace(WANTED, is_answered=True, chain="CHAIN")
+    for client_id in ("ANSWERED", "SETTLED"):
+        await store.decide(
+            client_id, "Accepted", lambda state: certificates.answer(state, _context(), answered, signed)
+        )
+    await store.decide("SETTLED", "Accepted", lambda state: certificates.settle(state, _context(), answered))
+    assert await store.read(chains_to_send, GATEWAY) == [("ANSWERED", answered)]
+    assert await store.read(chains_to_send, "gw2") == []
     assert await store.read(unanswered_requests, GATEWAY) == [("OPEN", WANTED)]
     assert await store.read(unanswered_requests, "gw2") == [("ELSEWHERE", WANTED)]
     # It is this daemon's after the charge point has gone, too.

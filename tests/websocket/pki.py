@@ -34,11 +34,16 @@ def tls_of(folder, *, crl=None, demands=True):
 def revoke(folder, *places, ends=NOW + DAY):
     authority = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
     key = load_pem_private_key((folder / "ca.key").read_bytes(), None)
-    builder = x509.CertificateRevocationListBuilder(authority.subject, NOW - 2 * DAY, ends)
-    for place in places:
-        serial_number = x509.load_pem_x509_certificate(place.with_suffix(".pem").read_bytes()).serial_number
-        revoked = x509.RevokedCertificateBuilder(serial_number, NOW - DAY)
-        builder = builder.add_revoked_certificate(revoked.build())
+    revoked = [x509.load_pem_x509_certificate(place.with_suffix(".pem").read_bytes()) for place in places]
     path = folder / "revoked.pem"
-    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    path.write_bytes(revocation_list(authority.subject, key, *revoked, ends=ends))
     return str(path)
+
+
+def revocation_list(authority, key, *revoked, ends=NOW + DAY):
+    """Return the revocation list of an authority, by its name and key, as PEM."""
+    builder = x509.CertificateRevocationListBuilder(authority, NOW - 2 * DAY, ends)
+    for certificate in revoked:
+        entry = x509.RevokedCertificateBuilder(certificate.serial_number, NOW - DAY)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)

@@ -10,6 +10,7 @@ from csms.ledger.state import Credentials
 from csms.passwords.hashing import make
 from csms.passwords.secret import canonical, checked
 from csms.websocket.basic import Given
+from csms.websocket.client_certificates import Shown
 from csms.websocket.door import Visitor
 from csms.websocket.handshake import Refusal
 from tests.passwords.workers import FakeWorkers
@@ -208,7 +209,29 @@ def test_a_certificate_is_what_profile_3_wants_and_no_password_stands_in_for_it(
         refusal = _refused(door, credentials, given, is_tls=True)
         assert (refusal.status, refusal.why) == (401, "noCertificate")
         assert "certificate" not in refusal.reason
-    assert _judge(door, credentials, is_tls=True, is_certified=True).authenticated
+    named = replace(credentials, certificate_names=frozenset({"CP1", "SN-0042"}))
+    for name in ("CP1", "SN-0042"):
+        assert _judge(door, named, is_tls=True, certificate=Shown(name)).authenticated
+    for other in ("CP2", ""):
+        refusal = _refused(door, named, is_tls=True, certificate=Shown(other))
+        assert (refusal.status, refusal.why) == (401, "wrongCertificate")
+
+
+@pytest.mark.parametrize("own", [0, 3])
+def test_a_certificate_that_has_ended_does_only_where_the_operator_says_so(door, own):
+    """A00.FR.429."""
+    door.profile = 3 - own
+    credentials = replace(SECURED, security_profile=own, certificate_names=frozenset({"CP1"}))
+    ended = Shown("CP1", has_expired=True)
+    for given in (None, RIGHT):
+        refusal = _refused(door, credentials, given, is_tls=True, certificate=ended)
+        assert (refusal.status, refusal.why) == (401, "expiredCertificate")
+    marked = replace(credentials, accept_expired_certificate=True)
+    verdict = _judge(door, marked, is_tls=True, certificate=ended)
+    assert (verdict.authenticated, verdict.has_expired_certificate) == (True, True)
+    assert _refused(door, marked, is_tls=True, certificate=Shown("CP2", has_expired=True)).why == "wrongCertificate"
+    verdict = _judge(door, marked, is_tls=True, certificate=Shown("CP1"))
+    assert (verdict.authenticated, verdict.has_expired_certificate) == (True, False)
 
 
 def test_a_damaged_hash_lets_nobody_in(door):

@@ -10,6 +10,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from csms.passwords.hashing import make
 from csms.passwords.secret import checked
+from csms.websocket.client_certificates import Shown
 from csms.websocket.tls import ChargePointTls
 from tests.fakes import password_of, state_of
 from tests.passwords.workers import FakeWorkers
@@ -147,7 +148,7 @@ async def test_profile_2_wants_tls(serve, secured, own):
 async def test_profile_3_has_its_hook(secured):
     server = await secured(door={"profile": 3})
     asked = []
-    server.sockets.is_certified = lambda transport, client_id: asked.append(transport) or client_id == "CP2"
+    server.sockets.certificate_shown = lambda transport: asked.append(transport) or Shown("CP2")
     assert (await _come(server, tls=Client(V13))).status == 401
     assert (await _come(server, client_id="CP2", tls=Client(V13))).status == 101
     assert hasattr(asked[0], "getPeerCertificate")

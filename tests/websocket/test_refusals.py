@@ -132,10 +132,12 @@ def test_the_log_has_a_bounded_number_of_lines(desk, logged):
     assert logged.events[-1]["client_id"] == "CP1"
 
 
-def test_what_has_no_identity_has_a_line_and_no_event(desk, logged):
-    desk.note(None, refusal=WRONG)
+def test_what_has_no_identity_has_a_line_and_is_told_with_the_others(desk, logged):
+    desk.note(None, refusal=WRONG, times=2)
     assert desk.told == []
-    assert len(logged.events) == 1
+    assert len(logged.events) == 2
+    desk.flush()
+    assert desk.told == [(OTHERS, "wrongPassword", 2)]
 
 
 def test_what_could_not_be_committed_is_told_later(desk, logged):

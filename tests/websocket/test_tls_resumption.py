@@ -46,7 +46,7 @@ async def test_who_resumes_a_session_comes_in(serve, folder, version, shows):
     server = await serve(
         wrap=lambda factory: TLSMemoryBIOFactory(tls, False, factory), door={"profile": 3 if shows else 0}
     )
-    server.sockets.is_certified = ClientCertificates(lambda: NOW, ORGANIZATION).certified
+    server.sockets.certificate_shown = ClientCertificates(lambda: NOW, ORGANIZATION).shown
     context = client_context(version, folder / "charger" / "CP1" if shows else None)
     session = None
     for is_resumed in (False, True, True):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from OpenSSL import SSL
 
-from csms.websocket.client_certificates import ClientCertificates
+from csms.websocket.client_certificates import ClientCertificates, Shown
 from csms.websocket.tls import ChargePointTls
 from tests.websocket.certificates import RSA_KEY, ec_key, write
 from tests.websocket.handshakes import V12, V13, client_context, shake
@@ -99,9 +99,9 @@ def test_a_session_with_a_client_certificate_still_shows_it(folder, version):
     shown = second.server.get_peer_certificate().to_cryptography()
     assert shown == first.server.get_peer_certificate().to_cryptography()
     judge = ClientCertificates(lambda: NOW, ORGANIZATION)
-    assert judge.names(shown, "CP1")
-    assert not judge.names(shown, "CP2")
-    assert not ClientCertificates(lambda: NOW + 400 * DAY, ORGANIZATION).names(shown, "CP1")
+    assert judge.judge(shown) == Shown("CP1")
+    assert ClientCertificates(lambda: NOW + 400 * DAY, ORGANIZATION).judge(shown) == Shown("CP1", has_expired=True)
+    assert ClientCertificates(lambda: NOW, "Other").judge(shown) == Shown("")
 
 
 @pytest.mark.parametrize("version", [V12, V13])
@@ -140,8 +140,8 @@ def test_a_session_does_not_outlive_the_revocation_list(folder):
     tls = tls_of(folder, crl=revoke(folder, ends=NOW + DAY))
     shown = shake(tls, client_context(V13, folder / "charger" / "CP1")).server.get_peer_certificate().to_cryptography()
     for later, is_named in ((timedelta(), True), (2 * DAY, False)):
-        judge = ClientCertificates(lambda later=later: NOW + later, ORGANIZATION, lambda: tls.lists_end)
-        assert judge.names(shown, "CP1") is is_named
+        judge = ClientCertificates(lambda later=later: NOW + later, ORGANIZATION, tls.lists_end)
+        assert judge.judge(shown) == Shown("CP1" if is_named else "")
 
 
 def test_a_session_without_a_certificate_is_no_way_in_where_one_is_demanded(folder):
