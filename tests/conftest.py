@@ -2,10 +2,20 @@
 
 import faulthandler
 
+from tests.databases import postgresql_copy, postgresql_template, sqlite_copy
 from tests.mosquitto import durable_mosquitto, mosquitto
 from tests.postgresql import postgresql, postgresql_database, postgresql_url
 
-__all__ = ["durable_mosquitto", "mosquitto", "postgresql", "postgresql_database", "postgresql_url"]
+__all__ = [
+    "durable_mosquitto",
+    "mosquitto",
+    "postgresql",
+    "postgresql_copy",
+    "postgresql_database",
+    "postgresql_template",
+    "postgresql_url",
+    "sqlite_copy",
+]
 
 
 def pytest_unconfigure() -> None:
