@@ -16,7 +16,7 @@ from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
 from csms.ledger.model import Monitor, Report, VariableValue
 from csms.ocppj import frames
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V21, V201
 from csms.store import variables as queries
 from csms.store.rows import Statements
@@ -24,7 +24,7 @@ from tests.events import published
 from tests.fakes import GATEWAY, NOW, FakeLedger, state_of
 
 VERSIONS = [V201, V21]
-SCHEMAS = {version: Schemas(version) for version in VERSIONS}
+SCHEMAS = {version: schemas_of(version) for version in VERSIONS}
 _MODEL = (VariableValue, Monitor, Report)
 
 

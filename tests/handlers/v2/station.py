@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cache
 from itertools import count
 from random import Random
 
@@ -17,7 +16,7 @@ from csms.handlers.families import handlers
 from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
 from csms.ocppj import frames
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V21, V201
 from csms.store.rows import Statements
 from tests.events.published import check
@@ -32,11 +31,6 @@ _random = Random(1)
 
 def _new_event_id(event_type, now):
     return event_id(event_type, now, _random.getrandbits)
-
-
-@cache
-def schemas_of(version):
-    return Schemas(version)
 
 
 class WritingLedger(FakeLedger):
