@@ -2,6 +2,7 @@
 
 import faulthandler
 
+from tests import memory
 from tests.databases import postgresql_copy, postgresql_template, sqlite_copy
 from tests.mosquitto import durable_mosquitto, mosquitto
 from tests.postgresql import postgresql, postgresql_database, postgresql_url
@@ -16,6 +17,10 @@ __all__ = [
     "postgresql_url",
     "sqlite_copy",
 ]
+
+
+def pytest_configure() -> None:
+    memory.use_for_temporary_files()
 
 
 def pytest_unconfigure() -> None:

@@ -6,11 +6,15 @@ Made once in a test run; each test gets a copy. ``postgresql_database`` is the o
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, StaticPool, create_engine
 
+from csms.store import tables
 from csms.store.database import parse_url, writing_engine
 from csms.store.schema import bring_up_to_date
 from tests.postgresql import Postgresql
@@ -23,6 +27,24 @@ def migrate(url: str) -> None:
     engine = writing_engine(parse_url(url), "normal")
     bring_up_to_date(engine)
     engine.dispose()
+
+
+@cache
+def _tables() -> bytes:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    tables.metadata.create_all(engine)
+    return engine.raw_connection().driver_connection.serialize()
+
+
+def _connect() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.deserialize(_tables())
+    return connection
+
+
+def in_memory(**options: object) -> Engine:
+    """Return an engine with one connection, to a database with the tables that goes with it."""
+    return create_engine("sqlite://", poolclass=StaticPool, creator=_connect, **options)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A private PostgreSQL for tests: a cluster in a temporary folder, in memory if possible, on a free loopback port, without fsync."""
+"""A private PostgreSQL for tests: a cluster in a temporary folder, on a free loopback port, without fsync."""
 
 from __future__ import annotations
 
@@ -25,14 +25,7 @@ _PLAIN_PASSWORD = "p@ss/word"
 _BINARIES = "/usr/lib/postgresql/*/bin"
 _UNPRIVILEGED = "postgres"
 _SETTINGS = ("fsync=off", "full_page_writes=off", "synchronous_commit=on", "max_connections=60", "shared_buffers=32MB")
-_MEMORY = Path("/dev/shm")
-_ROOM_BYTES = 512 * 1024 * 1024
 _numbers = itertools.count(1)
-
-
-def _in_memory() -> Path | None:
-    """Return a folder in memory where there is one with room: on disk to make a database takes five times as long."""
-    return _MEMORY if _MEMORY.is_mount() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES else None
 
 
 class Postgresql:
@@ -42,7 +35,7 @@ class Postgresql:
         self._initdb = find("initdb", "postgresql", beside=_BINARIES)
         self._postgres = find("postgres", "postgresql", beside=_BINARIES)
         self._user = _UNPRIVILEGED if os.geteuid() == 0 else None
-        self.folder = Path(tempfile.mkdtemp(prefix="csms-postgresql-", dir=_in_memory()))
+        self.folder = Path(tempfile.mkdtemp(prefix="csms-postgresql-"))
         self.log = self.folder / "log"
         self.port = free_port()
         self._process: subprocess.Popen | None = None

@@ -47,16 +47,24 @@ class Daemon:
     def database(self) -> Path:
         return self.folder / "csms.db"
 
-    def spawn(self) -> subprocess.Popen:
-        """Start the process, and do not wait for anything."""
+    @property
+    def command(self) -> list[str]:
+        return [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "csms", *self.arguments]
+
+    @property
+    def whole_environment(self) -> dict[str, str]:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("CSMS_", "MQTT_", "HTTP_"))
         }
+        return {**inherited, "PYTHONPATH": str(ROOT), **self.environment}
+
+    def spawn(self) -> subprocess.Popen:
+        """Start the process, and do not wait for anything."""
         with self.log.open("ab") as log, self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "csms", *self.arguments],
+                self.command,
                 cwd=self.folder,
-                env={**inherited, "PYTHONPATH": str(ROOT), **self.environment},
+                env=self.whole_environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=errors,

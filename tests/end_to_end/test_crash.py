@@ -17,7 +17,7 @@ from csms.ocppj.versions import V16, V21, V201
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.fleet import Fleet
 from tests.end_to_end.accounts import Ledger, check_sessions, check_subscriber
-from tests.end_to_end.daemon import Daemon
+from tests.end_to_end.forked import ForkedDaemon
 from tests.end_to_end.subscriber import Subscriber
 from tests.mosquitto import Mosquitto
 
@@ -52,7 +52,7 @@ async def test_no_session_is_lost_over_twenty_kills(tmp_path, capsys):
         print(f"\ncrash test: seed {seed} (again with CSMS_TEST_SEED={seed})")
     moments = random.Random(seed)
     with Mosquitto(tmp_path / "broker", durable=True) as broker, Subscriber(broker.port, "csms/#") as subscriber:
-        daemon = Daemon(
+        daemon = ForkedDaemon(
             tmp_path / "daemon", MQTT_ENABLED="true", MQTT_HOST="127.0.0.1", MQTT_PORT=str(broker.port),
             MQTT_PROTOCOL_EVENTS_ENABLED="false", CSMS_BILLING_ENERGY_RATE="0.35",
         )  # fmt: skip

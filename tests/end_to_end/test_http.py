@@ -13,6 +13,7 @@ import pytest
 
 from tests.end_to_end.charger import Charger
 from tests.end_to_end.daemon import Daemon, ask
+from tests.end_to_end.forked import ForkedDaemon
 
 RESET = "/api/v1/chargepoints/CP1/commands/Reset"
 ACCEPTED = {"status": "Accepted"}
@@ -43,7 +44,7 @@ def answering(charger: Charger, answer: Callable[[str, str, dict], list | None])
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    with Daemon(tmp_path) as daemon:
+    with ForkedDaemon(tmp_path) as daemon:
         yield daemon
 
 

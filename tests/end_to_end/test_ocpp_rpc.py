@@ -13,6 +13,7 @@ import pytest
 
 from tests.command_table import TABLE
 from tests.end_to_end.daemon import Daemon, ask
+from tests.end_to_end.forked import ForkedDaemon
 from tests.programs import find
 
 HERE = Path(__file__).parent / "ocpp_rpc"
@@ -57,7 +58,7 @@ def _install(npm: str, folder: Path) -> None:
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    with Daemon(tmp_path / "daemon") as daemon:
+    with ForkedDaemon(tmp_path / "daemon") as daemon:
         yield daemon
 
 

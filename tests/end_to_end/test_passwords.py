@@ -19,10 +19,11 @@ from csms.passwords.secret import checked
 from tests.cli.command import csms
 from tests.end_to_end.charger import Charger
 from tests.end_to_end.daemon import Daemon, ask, wait
+from tests.end_to_end.forked import ForkedDaemon
 from tests.websocket.raw_client import request
 
 OLD = "correct horse battery"
-FLEET = 1000
+FLEET = 250
 
 
 def _basic(client_id: str, password: bytes) -> str:
@@ -45,7 +46,7 @@ def _status(daemon: Daemon, password: bytes | None, client_id: str = "CP1", vers
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Daemon:
-    with Daemon(tmp_path / "daemon") as daemon:
+    with ForkedDaemon(tmp_path / "daemon") as daemon:
         yield daemon
 
 

@@ -8,7 +8,6 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
-from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import succeed
 
 from csms.handlers.request import Policy
@@ -17,6 +16,7 @@ from csms.ocppj.versions import V201
 from csms.store import queries, tables
 from csms.store.rows import Statements
 from csms.store.tag_facts import tag_facts
+from tests.databases import in_memory
 from tests.handlers.station import Station
 
 POLICY = Policy(tariff=Tariff(energy_rate=1))
@@ -34,8 +34,7 @@ class Database:
     statements: object = None
 
     def __attrs_post_init__(self):
-        engine = create_engine("sqlite://", poolclass=StaticPool, isolation_level="AUTOCOMMIT")
-        tables.metadata.create_all(engine)
+        engine = in_memory(isolation_level="AUTOCOMMIT")
         self.connection = engine.connect()
         self.statements = Statements(engine.dialect)
 
