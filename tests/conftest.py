@@ -1,6 +1,13 @@
 """Fixtures for all tests."""
 
 import faulthandler
+import os
+import random
+from collections.abc import Callable
+from functools import partial
+from itertools import chain
+
+import pytest
 
 from tests import memory
 from tests.databases import postgresql_copy, postgresql_template, sqlite_copy
@@ -19,8 +26,33 @@ __all__ = [
 ]
 
 
+_TOLD = "told"
+
+
 def pytest_configure() -> None:
     memory.use_for_temporary_files()
+
+
+@pytest.fixture
+def seed() -> int:
+    """Another one in each run. A test that fails tells it; CSMS_TEST_SEED gives the same again."""
+    seed = int(os.environ.get("CSMS_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
+    print(f"again: CSMS_TEST_SEED={seed}")
+    return seed
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Tells something at the end of the test run, whether the test passes or fails."""
+    return partial(record_property, _TOLD)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in chain(*terminalreporter.stats.values()):
+        if getattr(report, "when", None) == "call":
+            for name, text in report.user_properties:
+                if name == _TOLD:
+                    terminalreporter.write_line(text)
 
 
 def pytest_unconfigure() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, StaticPool, create_engine
 
 from csms.store import tables
 from csms.store.database import parse_url, writing_engine
+from csms.store.rows import Statements
 from csms.store.schema import bring_up_to_date
 from tests.postgresql import Postgresql
 
@@ -45,6 +46,12 @@ def _connect() -> sqlite3.Connection:
 def in_memory(**options: object) -> Engine:
     """Return an engine with one connection, to a database with the tables that goes with it."""
     return create_engine("sqlite://", poolclass=StaticPool, creator=_connect, **options)
+
+
+@cache
+def statements() -> Statements:
+    """The statements of the ledger for databases in memory."""
+    return Statements(in_memory().dialect)
 
 
 @pytest.fixture(scope="session")

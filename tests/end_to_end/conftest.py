@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.daemon import Daemon
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import Daemon, ForkedDaemon
 from tests.end_to_end.subscriber import Subscriber
 from tests.mosquitto import Mosquitto
 

@@ -19,8 +19,7 @@ from csms.cli.main import main
 from tests.cli.command import csms
 from tests.end_to_end.backend import Backend
 from tests.end_to_end.commanded import Commanded, Reaction
-from tests.end_to_end.daemon import Daemon, ask, wait_held
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask, wait_held
 from tests.mosquitto import Mosquitto
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import ForkedDaemon
 
 STATUSES = {"GOOD": "Accepted", "BAD": "Blocked", "OLD": "Expired"}
 

@@ -9,8 +9,7 @@ from cryptography import x509
 
 from tests.cli.command import csms
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import ask, wait
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import ForkedDaemon, ask, wait
 from tests.signing_requests import ORGANIZATION, names, pem, request
 
 

@@ -9,8 +9,7 @@ import ssl
 from websockets.sync.client import connect
 
 from tests.cli.command import csms
-from tests.end_to_end.daemon import wait
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import ForkedDaemon, wait
 from tests.programs import free_port
 from tests.websocket.pki import ORGANIZATION, pki, revoke
 

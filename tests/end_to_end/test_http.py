@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import Daemon, ask
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask
 
 RESET = "/api/v1/chargepoints/CP1/commands/Reset"
 ACCEPTED = {"status": "Accepted"}

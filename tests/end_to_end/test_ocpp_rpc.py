@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_table import TABLE
-from tests.end_to_end.daemon import Daemon, ask
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask
 from tests.programs import find
 
 HERE = Path(__file__).parent / "ocpp_rpc"

@@ -11,8 +11,7 @@ import pytest
 
 from tests.cli.command import csms
 from tests.end_to_end.charger import CallError, Charger
-from tests.end_to_end.daemon import Daemon, ask, wait
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask, wait
 
 POINT = "/api/v1/chargepoints"
 ACCEPTED = {"status": "Accepted"}

@@ -12,7 +12,7 @@ from csms.store.database import parse_url, reading_engine
 from csms.store.deviations import list_deviations
 from csms.store.messages import list_messages
 from tests.end_to_end.charger import CallError, Charger
-from tests.end_to_end.forked import ForkedDaemon
+from tests.end_to_end.daemon import ForkedDaemon
 
 
 def read(daemon, query, *arguments, **wanted):

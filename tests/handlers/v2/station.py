@@ -18,7 +18,7 @@ from csms.ledger.decision import Context
 from csms.ocppj import frames
 from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V21, V201
-from csms.store.rows import Statements
+from tests.databases import statements
 from tests.events.published import check
 from tests.fakes import GATEWAY, NOW, FakeLedger, state_of
 from tests.handlers.station import Answer
@@ -38,7 +38,7 @@ class WritingLedger(FakeLedger):
 
     def __init__(self):
         super().__init__()
-        self._statements = Statements(self.database.dialect)
+        self._statements = statements()
         self._positions = 0
 
     def commit_one(self, error=None):

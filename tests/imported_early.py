@@ -1,7 +1,9 @@
-"""What a daemon imports before it has a reactor, and what it makes of it once: imported where daemons are forked from.
+"""What our programs import before there is a reactor, and what they make of it once: imported where they are forked from.
 
 Not `csms.composition` itself: klein imports the reactor, and each process needs one of its own.
 """
+
+import sys
 
 import csms.authority.contracts
 import csms.authority.ev_certificates
@@ -9,6 +11,7 @@ import csms.authority.external
 import csms.authority.ocsp
 import csms.authority.signing
 import csms.authority.webhook
+import csms.cli.main
 import csms.handlers.families
 import csms.mqtt.client
 import csms.mqtt.commands
@@ -22,3 +25,4 @@ from csms.ocppj.versions import SUPPORTED
 
 for version in SUPPORTED:
     schemas_of(version)
+assert "twisted.internet.reactor" not in sys.modules
