@@ -36,7 +36,9 @@ class Forked:
         errors: Path,
     ) -> None:
         self.args = command
-        self._process: BaseProcess = _forks.Process(target=_run, args=(main, command, cwd, env, output, errors))
+        arguments = (main, command, cwd, env, output, errors)
+        # What a test leaves behind ends with the test run.
+        self._process: BaseProcess = _forks.Process(target=_run, args=arguments, daemon=True)
         self._process.start()
         self.pid = self._process.pid
 
