@@ -33,6 +33,11 @@ def pytest_configure() -> None:
     memory.use_for_temporary_files()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first: at the end there is then something to do for each core."""
+    items.sort(key=lambda item: ("slow" not in item.keywords, "end_to_end" not in item.nodeid))
+
+
 @pytest.fixture
 def seed() -> int:
     """Another one in each run. A test that fails tells it; CSMS_TEST_SEED gives the same again."""
@@ -55,6 +60,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     terminalreporter.write_line(text)
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     """A thread that a failed test left behind must not keep the test run from ending: say where it stands, and end."""
-    faulthandler.dump_traceback_later(20, exit=True)
+    # One process of several waits for the others, and is ended by the first.
+    if not hasattr(config, "workerinput"):
+        faulthandler.dump_traceback_later(20, exit=True)
