@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import random
+import signal
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
@@ -31,6 +32,9 @@ _TOLD = "told"
 
 def pytest_configure() -> None:
     memory.use_for_temporary_files()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell has what it runs in the background ignore SIGINT. Programs that tests interrupt would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
