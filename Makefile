@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 MADE := $(VENV)/.made
+# One process of tests for each core; which tests are left is shared anew when one has none.
+ON_EVERY_CORE := --numprocesses=logical --maxprocesses=8 --dist=worksteal
 INSTALL := $(RUN)/python -m pip --disable-pip-version-check install -c constraints.txt
 # Programs of the system are where only root looks for them.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -27,7 +29,7 @@ test: mosquitto postgresql node $(VENV)/.test ## all checks and tests, with all 
 	@$(MAKE) --no-print-directory audit
 	@echo "== mypy" && $(RUN)/mypy
 	@echo "== import-linter" && $(RUN)/lint-imports
-	@echo "== pytest" && $(RUN)/python -m pytest $(TESTS) < /dev/null
+	@echo "== pytest" && $(RUN)/python -m pytest $(ON_EVERY_CORE) $(TESTS) < /dev/null
 
 audit: $(VENV)/.test ## bandit, and pip-audit where the advisories of PyPI can be reached
 	@echo "== bandit" && $(RUN)/bandit --quiet --recursive --severity-level medium csms twisted

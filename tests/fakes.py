@@ -11,7 +11,6 @@ from itertools import count
 import msgspec
 import pytest
 from msgspec.structs import asdict, replace
-from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
@@ -42,6 +41,7 @@ from csms.store import queries, tables
 from csms.store.errors import StoreUnavailable
 from csms.store.tag_facts import tag_facts
 from csms.store.upsert import upsert
+from tests.databases import in_memory
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GATEWAY = "gw1"
@@ -135,9 +135,7 @@ class FakeLedger:
     @cached_property
     def database(self):
         """A database in memory, for what is asked for by SQL; decisions are not in it."""
-        engine = create_engine("sqlite://", poolclass=StaticPool)
-        tables.metadata.create_all(engine)
-        return engine
+        return in_memory()
 
     def read_one(self):
         """Answer the read that waits longest."""

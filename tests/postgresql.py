@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -104,6 +105,16 @@ class Postgresql:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Make a database, a copy of another that nobody is connected to; its URL. In the end it is dropped."""
+        name = f"csms_{next(_numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield self.url(name)
+        finally:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
     def __enter__(self) -> Self:
         try:
             self.start()
@@ -135,7 +146,5 @@ def postgresql_url(postgresql: Postgresql) -> str:
 @pytest.fixture
 def postgresql_database(postgresql: Postgresql) -> Iterator[str]:
     """The URL of an empty database for one test."""
-    name = f"csms_{next(_numbers)}"
-    postgresql.execute(f"CREATE DATABASE {name}")
-    yield postgresql.url(name)
-    postgresql.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgresql.database() as url:
+        yield url

@@ -23,7 +23,7 @@ from csms.handlers.request import Refused, Reply, Request
 from csms.ledger.decision import Decision
 from csms.ocppj import frames
 from csms.ocppj.frames import Call, CallError, CallResult, Send
-from csms.ocppj.schemas import BadPayload, Mode, Schemas
+from csms.ocppj.schemas import BadPayload, Mode, Schemas, schemas_of
 from csms.ocppj.versions import Version
 from csms.store.errors import StoreUnavailable
 
@@ -59,7 +59,7 @@ class Dispatcher:
     @classmethod
     def of(cls, version: Version, handlers: Iterable[object]) -> Dispatcher:
         """Make a dispatcher of the objects whose methods are decorated with ``@on``."""
-        dispatcher = cls(version, Schemas(version))
+        dispatcher = cls(version, schemas_of(version))
         for handler in handlers:
             for action, route in create_route_map(handler).items():
                 if "_on_action" in route:

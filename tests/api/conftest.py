@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 
 import attrs
-import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
@@ -23,8 +21,7 @@ from csms.ledger.cost import Tariff
 from csms.metrics import Counters
 from csms.passwords.attempts import Attempts
 from csms.passwords.passwords import Passwords
-from csms.store.database import parse_url, writing_engine
-from csms.store.schema import bring_up_to_date
+from csms.store.database import parse_url
 from csms.store.store import Store
 from tests.api.client import Http
 from tests.api.fakes import FakeCommands
@@ -58,16 +55,6 @@ class Desk:
         return self.http.port
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """A database with its tables: to make them takes longer than most tests here."""
-    path = tmp_path_factory.mktemp("api") / "empty.db"
-    engine = writing_engine(parse_url(f"sqlite:///{path}"), "normal")
-    bring_up_to_date(engine)
-    engine.dispose()
-    return path
-
-
 async def listen(parts):
     """Have an API listen."""
     health = Health(Counters(), lambda: {"store": True}, dict)
@@ -75,10 +62,9 @@ async def listen(parts):
     return await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(site)
 
 
-async def open_desk(folder, empty_database, *, token=None, streams=8):
+async def open_desk(folder, sqlite_copy, *, token=None, streams=8):
     """Return a desk, and what closes it."""
-    shutil.copy(empty_database, folder / "csms.db")
-    store = Store(reactor, parse_url(f"sqlite:///{folder}/csms.db"), "normal", "gw1", time.monotonic)
+    store = Store(reactor, parse_url(sqlite_copy(folder)), "normal", "gw1", time.monotonic)
     await store.open()
     now, clock, commands = WallClock(), FeedClock(), FakeCommands()
     shared = shared_of(store, now=now)
@@ -106,16 +92,16 @@ async def open_desk(folder, empty_database, *, token=None, streams=8):
 
 
 @pytest_twisted.async_yield_fixture
-async def desk(tmp_path, empty_database):
+async def desk(tmp_path, sqlite_copy):
     """A desk."""
-    made, close = await open_desk(tmp_path, empty_database)
+    made, close = await open_desk(tmp_path, sqlite_copy)
     yield made
     await close()
 
 
 @pytest_twisted.async_yield_fixture
-async def guarded(tmp_path, empty_database):
+async def guarded(tmp_path, sqlite_copy):
     """A desk behind a token."""
-    made, close = await open_desk(tmp_path, empty_database, token="s3cret")
+    made, close = await open_desk(tmp_path, sqlite_copy, token="s3cret")
     yield made
     await close()

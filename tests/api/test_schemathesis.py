@@ -47,9 +47,9 @@ class Endless(deque):
 
 
 @pytest_twisted.async_yield_fixture
-async def filled(tmp_path, empty_database):
+async def filled(tmp_path, sqlite_copy):
     """A desk with something behind every path, and charge points that answer in every way."""
-    desk, close = await open_desk(tmp_path, empty_database, token="s3cret")
+    desk, close = await open_desk(tmp_path, sqlite_copy, token="s3cret")
     await report_model(desk)
     await charge(desk)
     desk.commands.answers = Endless(

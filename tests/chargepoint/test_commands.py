@@ -22,13 +22,13 @@ from csms.handlers.v16.commands import COMMANDS
 from csms.ledger.provisioning import Provision
 from csms.ledger.state import Record, Reservation
 from csms.ocppj.connection import MAX_WAITING
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V16
 from tests.chargepoint.control import Control
 from tests.command_table import ACCEPTED, AT, TABLE, every_action
 from tests.fakes import state_of
 
-SCHEMAS = Schemas(V16)
+SCHEMAS = schemas_of(V16)
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from csms.cli.main import main
+from tests.forked import Forked
 
 CHECKOUT = Path(__file__).parents[2]
 _SETTINGS = ("CSMS_", "MQTT_", "HTTP_")
@@ -18,14 +20,12 @@ def environment(**settings):
 
 def csms(*arguments, cwd, timeout=60, **settings):
     """Run the command; its output, its errors' lines and its status."""
-    done = subprocess.run(
-        [sys.executable, "-m", "csms.cli.main", *map(str, arguments)],
-        cwd=cwd,
-        env=environment(**settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    return done.stdout, done.stderr.splitlines(), done.returncode
+    with TemporaryDirectory() as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        command = ["csms", *map(str, arguments)]
+        process = Forked(main, command, cwd=cwd, env=environment(**settings), output=output, errors=errors)
+        try:
+            status = process.wait(timeout)
+        finally:
+            process.kill()
+        return output.read_text(), errors.read_text().splitlines(), status

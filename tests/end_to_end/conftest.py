@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.daemon import Daemon
+from tests.end_to_end.daemon import Daemon, ForkedDaemon
 from tests.end_to_end.subscriber import Subscriber
 from tests.mosquitto import Mosquitto
 
@@ -25,7 +25,7 @@ def with_broker(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
     def make(broker: Mosquitto, **environment: str) -> Daemon:
         settings = {"MQTT_ENABLED": "true", "MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(broker.port), **TARIFF}
-        daemon = Daemon(tmp_path / f"daemon{len(daemons)}", **{**settings, **environment})
+        daemon = ForkedDaemon(tmp_path / f"daemon{len(daemons)}", **{**settings, **environment})
         daemons.append(daemon)
         return daemon
 

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from twisted.scripts.twistd import run
+
+from tests.forked import Forked
 from tests.programs import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +40,7 @@ class Daemon:
             "CSMS_GATEWAY_ID": "gw1",
             **environment,
         }
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen | Forked | None = None
 
     @property
     def url(self) -> str:
@@ -47,16 +50,24 @@ class Daemon:
     def database(self) -> Path:
         return self.folder / "csms.db"
 
-    def spawn(self) -> subprocess.Popen:
-        """Start the process, and do not wait for anything."""
+    @property
+    def command(self) -> list[str]:
+        return [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "csms", *self.arguments]
+
+    @property
+    def whole_environment(self) -> dict[str, str]:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("CSMS_", "MQTT_", "HTTP_"))
         }
+        return {**inherited, "PYTHONPATH": str(ROOT), **self.environment}
+
+    def spawn(self) -> subprocess.Popen:
+        """Start the process, and do not wait for anything."""
         with self.log.open("ab") as log, self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "csms", *self.arguments],
+                self.command,
                 cwd=self.folder,
-                env={**inherited, "PYTHONPATH": str(ROOT), **self.environment},
+                env=self.whole_environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=errors,
@@ -112,6 +123,16 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+
+
+class ForkedDaemon(Daemon):
+    """A daemon that has its imports behind it."""
+
+    def spawn(self) -> Forked:
+        self.process = Forked(
+            run, self.command, cwd=self.folder, env=self.whole_environment, output=self.log, errors=self.errors
+        )
+        return self.process
 
 
 def ask(daemon: Daemon, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict]:

@@ -19,7 +19,7 @@ from csms.cli.main import main
 from tests.cli.command import csms
 from tests.end_to_end.backend import Backend
 from tests.end_to_end.commanded import Commanded, Reaction
-from tests.end_to_end.daemon import Daemon, ask, wait_held
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask, wait_held
 from tests.mosquitto import Mosquitto
 
 
@@ -174,7 +174,7 @@ def commanding(folder: Path, version: str = "1.6") -> Iterator[Faces]:
             if name.startswith("CSMS_"):
                 patch.delenv(name)
         settings = {"MQTT_ENABLED": "true", "MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(broker.port)}
-        with Daemon(folder / "daemon", **settings) as daemon:
+        with ForkedDaemon(folder / "daemon", **settings) as daemon:
             sends = {"http": over_http(daemon), "mqtt": over_mqtt(backend), "cli": by_command_line(daemon)}
             faces = Faces(daemon, sends, version)
             yield faces

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import Daemon
+from tests.end_to_end.daemon import ForkedDaemon
 
 STATUSES = {"GOOD": "Accepted", "BAD": "Blocked", "OLD": "Expired"}
 
@@ -64,7 +64,7 @@ def webhook():
 @pytest.fixture
 def daemon(tmp_path, webhook):
     settings = {"CSMS_AUTHORITY_URL": webhook.url, "CSMS_AUTHORITY_TOKEN": "s3cret", "CSMS_AUTHORITY_ABSENT": "Blocked"}
-    with Daemon(tmp_path / "daemon", **settings) as daemon:
+    with ForkedDaemon(tmp_path / "daemon", **settings) as daemon:
         yield daemon
 
 

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from tests.cli.command import csms
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import Daemon, ask, wait
+from tests.end_to_end.daemon import ForkedDaemon, ask, wait
 from tests.signing_requests import ORGANIZATION, names, pem, request
 
 
@@ -21,8 +21,7 @@ def daemon(tmp_path):
     # The key comes as systemd hands over a credential.
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "CSMS_PKI_CA_KEY").write_text(key)
-    with Daemon(tmp_path / "daemon", CREDENTIALS_DIRECTORY=str(tmp_path / "credentials"), **settings) as daemon:
-        daemon.start()
+    with ForkedDaemon(tmp_path / "daemon", CREDENTIALS_DIRECTORY=str(tmp_path / "credentials"), **settings) as daemon:
         yield daemon
         assert key.splitlines()[1] not in daemon.log.read_text() + daemon.errors.read_text()
 

@@ -9,7 +9,7 @@ import ssl
 from websockets.sync.client import connect
 
 from tests.cli.command import csms
-from tests.end_to_end.daemon import Daemon, wait
+from tests.end_to_end.daemon import ForkedDaemon, wait
 from tests.programs import free_port
 from tests.websocket.pki import ORGANIZATION, pki, revoke
 
@@ -46,7 +46,7 @@ def test_a_session_with_a_certificate_and_none_without(tmp_path):
     url = f"wss://127.0.0.1:{port}/ocpp/"
     trusted = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     trusted.load_cert_chain(f"{folder}/charger/CP2.pem", f"{folder}/charger/CP2.key")
-    with Daemon(tmp_path / "daemon", **settings) as daemon:
+    with ForkedDaemon(tmp_path / "daemon", **settings) as daemon:
         out, err, status = _simulate(url + "CP1", folder, "CP1")
         assert (err, status) == ([], 0)
         assert json.loads(out.splitlines()[-1])["summary"]["settled"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from csms.ocppj.versions import V16, V21, V201
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.fleet import Fleet
 from tests.end_to_end.accounts import Ledger, check_sessions, check_subscriber
-from tests.end_to_end.daemon import Daemon
+from tests.end_to_end.daemon import ForkedDaemon
 from tests.end_to_end.subscriber import Subscriber
 from tests.mosquitto import Mosquitto
 
@@ -46,13 +45,10 @@ async def sleep(seconds: float) -> None:
 
 @pytest.mark.slow
 @pytest_twisted.ensureDeferred
-async def test_no_session_is_lost_over_twenty_kills(tmp_path, capsys):
-    seed = int(os.environ.get("CSMS_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
-    with capsys.disabled():
-        print(f"\ncrash test: seed {seed} (again with CSMS_TEST_SEED={seed})")
+async def test_no_session_is_lost_over_twenty_kills(tmp_path, seed, tell):
     moments = random.Random(seed)
     with Mosquitto(tmp_path / "broker", durable=True) as broker, Subscriber(broker.port, "csms/#") as subscriber:
-        daemon = Daemon(
+        daemon = ForkedDaemon(
             tmp_path / "daemon", MQTT_ENABLED="true", MQTT_HOST="127.0.0.1", MQTT_PORT=str(broker.port),
             MQTT_PROTOCOL_EVENTS_ENABLED="false", CSMS_BILLING_ENERGY_RATE="0.35",
         )  # fmt: skip
@@ -88,10 +84,9 @@ async def test_no_session_is_lost_over_twenty_kills(tmp_path, capsys):
     spoken = Counter(record.version for record in answered)
     assert set(spoken) == {version.name for version in VERSIONS}
     repeats = sum(record.repeated for record in fleet.sessions)
-    with capsys.disabled():
-        print(
-            f"crash test: {KILLS} kills of the daemon, {KILLS // _BROKER_DIES_EVERY} of the broker; "
-            f"{len(answered)} sessions of {CHARGERS} chargers ({dict(spoken)}), {repeats} messages sent again; "
-            f"{len(ledger.transactions)} transactions in the ledger, {len(ledger.readings)} readings, "
-            f"{len(wanted_ids)} events, {seen} of them seen by the subscriber, 0 lost"
-        )
+    tell(
+        f"crash test: {KILLS} kills of the daemon, {KILLS // _BROKER_DIES_EVERY} of the broker; "
+        f"{len(answered)} sessions of {CHARGERS} chargers ({dict(spoken)}), {repeats} messages sent again; "
+        f"{len(ledger.transactions)} transactions in the ledger, {len(ledger.readings)} readings, "
+        f"{len(wanted_ids)} events, {seen} of them seen by the subscriber, 0 lost"
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import Daemon, ask
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask
 
 RESET = "/api/v1/chargepoints/CP1/commands/Reset"
 ACCEPTED = {"status": "Accepted"}
@@ -43,7 +43,7 @@ def answering(charger: Charger, answer: Callable[[str, str, dict], list | None])
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    with Daemon(tmp_path) as daemon:
+    with ForkedDaemon(tmp_path) as daemon:
         yield daemon
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_table import TABLE
-from tests.end_to_end.daemon import Daemon, ask
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask
 from tests.programs import find
 
 HERE = Path(__file__).parent / "ocpp_rpc"
@@ -57,7 +57,7 @@ def _install(npm: str, folder: Path) -> None:
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    with Daemon(tmp_path / "daemon") as daemon:
+    with ForkedDaemon(tmp_path / "daemon") as daemon:
         yield daemon
 
 

@@ -18,11 +18,11 @@ from csms.passwords.hashing import make
 from csms.passwords.secret import checked
 from tests.cli.command import csms
 from tests.end_to_end.charger import Charger
-from tests.end_to_end.daemon import Daemon, ask, wait
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask, wait
 from tests.websocket.raw_client import request
 
 OLD = "correct horse battery"
-FLEET = 1000
+FLEET = 250
 
 
 def _basic(client_id: str, password: bytes) -> str:
@@ -45,7 +45,7 @@ def _status(daemon: Daemon, password: bytes | None, client_id: str = "CP1", vers
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Daemon:
-    with Daemon(tmp_path / "daemon") as daemon:
+    with ForkedDaemon(tmp_path / "daemon") as daemon:
         yield daemon
 
 
@@ -177,7 +177,7 @@ async def _come_all(daemon: Daemon, password: bytes) -> float:
 
 
 @pytest.mark.slow
-def test_a_fleet_with_passwords_comes_back_at_once(daemon, capsys):
+def test_a_fleet_with_passwords_comes_back_at_once(daemon, tell):
     stored = make(checked(OLD))
     daemon.terminate()
     with sqlite3.connect(daemon.database) as connection:
@@ -191,10 +191,7 @@ def test_a_fleet_with_passwords_comes_back_at_once(daemon, capsys):
         seconds.append(asyncio.run(_come_all(daemon, OLD.encode())))
         wait(lambda: daemon.metric("csms_connected_charge_points") == 0)
     cold, warm = seconds
-    with capsys.disabled():
-        print(
-            f"\n{FLEET} charge points with passwords: {cold:.1f} s after a start, {warm:.1f} s when they are remembered"
-        )
+    tell(f"{FLEET} charge points with passwords: {cold:.1f} s after a start, {warm:.1f} s when they are remembered")
     assert daemon.metric("csms_connections_total") == 2 * FLEET
     assert warm < cold
     assert "CRITICAL" not in daemon.log.read_text()

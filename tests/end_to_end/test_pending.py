@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.command import csms
 from tests.end_to_end.charger import CallError, Charger
-from tests.end_to_end.daemon import Daemon, ask, wait
+from tests.end_to_end.daemon import Daemon, ForkedDaemon, ask, wait
 
 POINT = "/api/v1/chargepoints"
 ACCEPTED = {"status": "Accepted"}
@@ -22,7 +22,7 @@ STOP = {"meterStop": 2234, "timestamp": "2026-03-01T10:10:00Z", "reason": "Local
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    with Daemon(tmp_path / "daemon", CSMS_OCPP_UNKNOWN_CHARGEPOINTS="pending") as daemon:
+    with ForkedDaemon(tmp_path / "daemon", CSMS_OCPP_UNKNOWN_CHARGEPOINTS="pending") as daemon:
         yield daemon
 
 

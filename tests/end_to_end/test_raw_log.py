@@ -12,7 +12,7 @@ from csms.store.database import parse_url, reading_engine
 from csms.store.deviations import list_deviations
 from csms.store.messages import list_messages
 from tests.end_to_end.charger import CallError, Charger
-from tests.end_to_end.daemon import Daemon
+from tests.end_to_end.daemon import ForkedDaemon
 
 
 def read(daemon, query, *arguments, **wanted):
@@ -44,7 +44,7 @@ def run_session(charger):
 
 
 def test_the_messages_of_a_session_are_there_after_a_restart(tmp_path):
-    with Daemon(tmp_path) as daemon:
+    with ForkedDaemon(tmp_path) as daemon:
         with Charger(daemon.url, "CP1") as charger:
             run_session(charger)
             # At once, long before the next flush: what waits is written at the stop, after the sockets are closed.
@@ -68,7 +68,7 @@ def test_the_messages_of_a_session_are_there_after_a_restart(tmp_path):
 
 
 def test_the_messages_before_a_crash_are_there_but_for_the_last_seconds(tmp_path):
-    with Daemon(tmp_path) as daemon:
+    with ForkedDaemon(tmp_path) as daemon:
         with Charger(daemon.url, "CP1") as charger:
             run_session(charger)
             wait_until(lambda: len(said(daemon)) == len(SESSION))
@@ -85,7 +85,7 @@ def test_both_the_stream_and_the_log_get_every_message(daemon, subscriber):
 
 
 def test_switched_off_nothing_is_kept(tmp_path):
-    with Daemon(tmp_path, CSMS_MESSAGES_BYTES_PER_CHARGEPOINT="0") as daemon:
+    with ForkedDaemon(tmp_path, CSMS_MESSAGES_BYTES_PER_CHARGEPOINT="0") as daemon:
         with Charger(daemon.url, "CP1") as charger:
             run_session(charger)
         assert daemon.terminate() == 0

@@ -15,11 +15,11 @@ from csms.handlers.iso15118 import NOBODY
 from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
 from csms.ocppj import frames
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V16
 from tests.fakes import GATEWAY, NOW, EventIds, FakeLedger, state_of
 
-SCHEMAS = Schemas(V16)
+SCHEMAS = schemas_of(V16)
 START = {"connectorId": 1, "idTag": "TAG1", "meterStart": 1000, "timestamp": "2026-03-01T11:00:00Z"}
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
 

@@ -17,12 +17,12 @@ from csms.ledger import energy
 from csms.ledger.authorization import IdTag, TagFacts, TagInfo, TagSession
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Transaction
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V21, V201
 from tests.fakes import NOW, state_of
 from tests.handlers.station import Station
 
-SCHEMAS = Schemas(V21)
+SCHEMAS = schemas_of(V21)
 PRICED = Tariff("EUR", Decimal("0.29"), Decimal("0.05"), Decimal("0.5"))
 FREE = Tariff()
 RATES = st.decimals(0, 1000, places=6)

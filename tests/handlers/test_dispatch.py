@@ -8,7 +8,7 @@ from twisted.internet.defer import fail
 from csms.chargepoint.dispatch import Dispatcher
 from csms.handlers.request import Policy
 from csms.ledger.state import Transaction
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V16
 from csms.store.errors import StoreUnavailable
 from tests.handlers.station import BOOT, START, Station
@@ -120,7 +120,7 @@ def test_a_store_that_is_away_is_no_callerror():
 
 def test_zero_for_false_is_a_deviation():
     """0 and 1 for booleans (lbbrhzn#1248); of 1.6 only an answer holds one."""
-    schemas, answer = Schemas(V16), {"configurationKey": [{"key": "k", "readonly": 1}]}
+    schemas, answer = schemas_of(V16), {"configurationKey": [{"key": "k", "readonly": 1}]}
     assert len(schemas.check_response("GetConfiguration", answer, "tolerant")) == 1
     answer["configurationKey"][0]["readonly"] = True
     assert schemas.check_response("GetConfiguration", answer, "strict") == ()

@@ -8,15 +8,14 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
-from sqlalchemy import StaticPool, create_engine
 from twisted.internet.defer import succeed
 
 from csms.handlers.request import Policy
 from csms.ledger.cost import Tariff
 from csms.ocppj.versions import V201
 from csms.store import queries, tables
-from csms.store.rows import Statements
 from csms.store.tag_facts import tag_facts
+from tests.databases import in_memory, statements
 from tests.handlers.station import Station
 
 POLICY = Policy(tariff=Tariff(energy_rate=1))
@@ -31,17 +30,13 @@ class Database:
     numbers: object = field(factory=lambda: count(1))
     events: list = field(factory=list)
     connection: object = None
-    statements: object = None
 
     def __attrs_post_init__(self):
-        engine = create_engine("sqlite://", poolclass=StaticPool, isolation_level="AUTOCOMMIT")
-        tables.metadata.create_all(engine)
-        self.connection = engine.connect()
-        self.statements = Statements(engine.dialect)
+        self.connection = in_memory(isolation_level="AUTOCOMMIT").connect()
 
     def commit(self, decision):
         first = len(self.events) + 1
-        self.statements.execute(self.connection, [self.statements.prepare(decision)], lambda _count: first)
+        statements().execute(self.connection, [statements().prepare(decision)], lambda _count: first)
         self.events += decision.events
 
     def commit_all(self):

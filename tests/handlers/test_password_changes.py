@@ -4,7 +4,7 @@ import pytest
 
 from csms.events.redaction import REDACTED, without_secrets
 from csms.handlers.families import COMMAND_SETS
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import SUPPORTED, V16, V21, V201
 
 PASSWORD = "0123456789abcdef0123456789abcdef01234567"
@@ -15,7 +15,7 @@ def test_a_password_goes_as_the_schema_wants_it_and_is_found_again(version):
     change = COMMAND_SETS[version].password
     payload = change.request(PASSWORD)
     assert change.action in COMMAND_SETS[version].actions
-    assert Schemas(version).check_request(change.action, payload, "strict") == ()
+    assert schemas_of(version).check_request(change.action, payload, "strict") == ()
     assert change.given(payload) == PASSWORD
     assert PASSWORD not in repr(without_secrets(payload))
     assert REDACTED in repr(without_secrets(payload))

@@ -15,9 +15,9 @@ __all__ = ["logged", "store"]
 
 
 @pytest_twisted.async_yield_fixture
-async def store(tmp_path):
+async def store(tmp_path, sqlite_copy):
     """An open store."""
-    store = Store(reactor, parse_url(f"sqlite:///{tmp_path}/csms.db"), "full", "gw1", time.monotonic)
+    store = Store(reactor, parse_url(sqlite_copy(tmp_path)), "full", "gw1", time.monotonic)
     await store.open()
     yield store
     store.close()

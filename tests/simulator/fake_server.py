@@ -9,10 +9,10 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.defer import Deferred
 
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import SUPPORTED, V16, V21, V201, choose
 
-SCHEMAS_OF = {version: Schemas(version) for version in SUPPORTED}
+SCHEMAS_OF = {version: schemas_of(version) for version in SUPPORTED}
 SCHEMAS = SCHEMAS_OF[V16]
 NOW = "2026-01-01T00:00:00Z"
 

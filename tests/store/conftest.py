@@ -13,10 +13,23 @@ from csms.store.store import Store
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path):
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/csms.db"
+def backend(request):
+    return request.param
+
+
+@pytest.fixture
+def database_url(backend, request, tmp_path):
+    """The URL of a database with the tables and nothing in them."""
+    if backend == "sqlite":
+        return request.getfixturevalue("sqlite_copy")(tmp_path)
+    return request.getfixturevalue("postgresql_copy")
+
+
+@pytest.fixture
+def empty_url(backend, request, tmp_path):
+    """The URL of a database without tables."""
+    if backend == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
     return request.getfixturevalue("postgresql_database")
 
 

@@ -138,10 +138,8 @@ async def test_reservations_and_configuration_are_listed(store, limit):
     assert await store.browse(listings.tariffs_after, None, 50) == []
 
 
-@pytest.mark.parametrize("seed", [random.randrange(10**9)])
 @pytest_twisted.ensureDeferred
 async def test_slices_of_the_log_hold_every_wanted_event_once(store, seed):
-    print(f"seed {seed}")
     chance = random.Random(seed)
     states = {client_id: new_state(client_id) for client_id in ("CP1", "CP2")}
     events = []

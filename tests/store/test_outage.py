@@ -23,6 +23,7 @@ async def until(condition):
     raise AssertionError("the store did not recover")
 
 
+@pytest.mark.parametrize("backend", ["postgresql"])
 @pytest_twisted.ensureDeferred
 async def test_a_database_that_goes_away_and_comes_back(make_store):
     with Postgresql() as cluster:

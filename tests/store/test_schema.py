@@ -32,6 +32,13 @@ async def test_the_migrations_make_the_tables_of_the_code(store):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_store_makes_its_tables_in_an_empty_database(make_store, empty_url):
+    store = make_store(empty_url)
+    await store.open()
+    assert await store.read(schema.current_revision) == schema.HEAD
+
+
+@pytest_twisted.ensureDeferred
 async def test_an_open_store_again_changes_nothing_and_a_newer_schema_is_refused(make_store):
     store = make_store()
     await store.open()

@@ -34,12 +34,14 @@ from ocpp.v16.enums import (
 )
 from ocpp.v16.enums import ChargingProfileStatus as ProfileStatus
 
+from csms.ocppj.schemas import schemas_of
+from csms.ocppj.versions import V16
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.commands import Commands, Controls, Effect, Handler
 from csms.simulator.dialect import Order
 from csms.simulator.station import Station
 from csms.simulator.v16.configuration import Configuration, password_of
-from csms.simulator.v16.messages import schemas, wire
+from csms.simulator.v16.messages import wire
 
 _Outcome = tuple[object, Effect | None]
 _Handler = Callable[[dict[str, Any]], _Outcome]
@@ -48,7 +50,7 @@ _Handler = Callable[[dict[str, Any]], _Outcome]
 def commands(station: Station, controls: Controls, behaviour: Behaviour) -> Commands:
     """Return what answers the commands of OCPP 1.6 (§5)."""
     return Commands(
-        schemas(),
+        schemas_of(V16),
         {action: _on_the_wire(handler) for action, handler in _Answers(station, controls, behaviour).handlers.items()},
     )
 

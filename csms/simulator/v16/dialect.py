@@ -8,7 +8,7 @@ from random import Random
 from attrs import define, frozen
 from ocpp.v16.enums import Action, ChargePointStatus, ReadingContext, Reason
 
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import Schemas, schemas_of
 from csms.ocppj.versions import V16, Version
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.curve import ChargingCurve, Reading
@@ -88,7 +88,7 @@ class Dialect16:
     @property
     def schemas(self) -> Schemas:
         """The schemas of 1.6."""
-        return messages.schemas()
+        return schemas_of(V16)
 
     def boot_notification(self, reason: str) -> Payload:  # noqa: ARG002 - 1.6 has no reason
         """Build BootNotification."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from random import Random
 from typing import Any
 
@@ -20,7 +19,7 @@ from ocpp.v16.enums import (
 )
 
 from csms import __version__
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V16
 from csms.simulator.curve import VOLTAGE_V, ChargingCurve, Reading
 
@@ -28,15 +27,9 @@ _LINES = (Phase.l1, Phase.l2, Phase.l3)
 _LINES_TO_NEUTRAL = (Phase.l1_n, Phase.l2_n, Phase.l3_n)
 
 
-@cache
-def schemas() -> Schemas:
-    """Return the schemas of OCPP 1.6, made once for each process: that takes a tenth of a second."""
-    return Schemas(V16)
-
-
 def wire(message: object) -> dict[str, Any]:
     """Return a call or call_result of the `ocpp` library with the member names of the wire, without what is None."""
-    payload: dict[str, Any] = schemas().keys.to_camel(vars(message))
+    payload: dict[str, Any] = schemas_of(V16).keys.to_camel(vars(message))
     return payload
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ocpp.v16.enums import ChargePointStatus
 
+from csms.ocppj.schemas import schemas_of
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.client import Target
 from csms.simulator.commands import Commands, Controls, Handler
@@ -54,7 +55,7 @@ def commands(station: Station, controls: Controls, behaviour: Behaviour, target:
     handlers: dict[str, Handler] = dict(_FIXED_ANSWERS)
     for block in blocks:
         handlers.update(block.handlers)
-    return Commands(messages.schemas(behaviour.version), handlers)
+    return Commands(schemas_of(behaviour.version), handlers)
 
 
 class _Password:

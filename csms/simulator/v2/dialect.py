@@ -9,7 +9,7 @@ from attrs import define, field
 from ocpp.v16.enums import ChargePointStatus, ReadingContext
 from ocpp.v201.enums import IdTokenEnumType
 
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import Schemas, schemas_of
 from csms.ocppj.versions import Version
 from csms.simulator.behaviour import Behaviour
 from csms.simulator.curve import ChargingCurve, Reading
@@ -44,7 +44,7 @@ class Dialect2:
     @property
     def schemas(self) -> Schemas:
         """The schemas of the version."""
-        return messages.schemas(self.version)
+        return schemas_of(self.version)
 
     def boot_notification(self, reason: str) -> Payload:
         """Build BootNotification."""

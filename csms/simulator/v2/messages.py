@@ -6,7 +6,6 @@ They are built with the names of the wire. Where 2.0.1 and 2.1 differ, what is s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from random import Random
 from typing import Any, Final
 
@@ -17,8 +16,6 @@ from ocpp.v201.enums import MeasurandEnumType as Measurand
 from ocpp.v201.enums import PhaseEnumType as Phase
 
 from csms import __version__
-from csms.ocppj.schemas import Schemas
-from csms.ocppj.versions import Version
 from csms.simulator.curve import VOLTAGE_V, ChargingCurve, Reading
 
 Payload = dict[str, Any]
@@ -36,12 +33,6 @@ _STATUSES = {
     ChargePointStatus.unavailable: ConnectorStatus.unavailable,
     ChargePointStatus.faulted: ConnectorStatus.faulted,
 }
-
-
-@cache
-def schemas(version: Version) -> Schemas:
-    """Return the schemas of a version, made once for each process: that takes a part of a second."""
-    return Schemas(version)
 
 
 def connector_status(status: ChargePointStatus) -> str:

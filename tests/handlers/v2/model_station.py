@@ -16,15 +16,15 @@ from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
 from csms.ledger.model import Monitor, Report, VariableValue
 from csms.ocppj import frames
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V21, V201
 from csms.store import variables as queries
-from csms.store.rows import Statements
+from tests.databases import statements
 from tests.events import published
 from tests.fakes import GATEWAY, NOW, FakeLedger, state_of
 
 VERSIONS = [V201, V21]
-SCHEMAS = {version: Schemas(version) for version in VERSIONS}
+SCHEMAS = {version: schemas_of(version) for version in VERSIONS}
 _MODEL = (VariableValue, Monitor, Report)
 
 
@@ -33,11 +33,10 @@ class ModelLedger(FakeLedger):
 
     def commit_one(self, error=None):
         decision, _ = self.pending[0]
-        statements = Statements(self.database.dialect)
         rows = [change for change in decision.changes if isinstance(change, _MODEL)]
-        prepared = statements.prepare(type(decision)(None, decision.state, tuple(rows)))
+        prepared = statements().prepare(type(decision)(None, decision.state, tuple(rows)))
         with self.database.begin() as connection:
-            statements.execute(connection, [prepared], lambda count: 1)
+            statements().execute(connection, [prepared], lambda count: 1)
         return super().commit_one(error)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cache
 from itertools import count
 from random import Random
 
@@ -17,9 +16,9 @@ from csms.handlers.families import handlers
 from csms.handlers.request import Policy, Request
 from csms.ledger.decision import Context
 from csms.ocppj import frames
-from csms.ocppj.schemas import Schemas
+from csms.ocppj.schemas import schemas_of
 from csms.ocppj.versions import V21, V201
-from csms.store.rows import Statements
+from tests.databases import statements
 from tests.events.published import check
 from tests.fakes import GATEWAY, NOW, FakeLedger, state_of
 from tests.handlers.station import Answer
@@ -34,17 +33,12 @@ def _new_event_id(event_type, now):
     return event_id(event_type, now, _random.getrandbits)
 
 
-@cache
-def schemas_of(version):
-    return Schemas(version)
-
-
 class WritingLedger(FakeLedger):
     """The fake ledger with what is committed in its database as well: rows that no database takes are noticed."""
 
     def __init__(self):
         super().__init__()
-        self._statements = Statements(self.database.dialect)
+        self._statements = statements()
         self._positions = 0
 
     def commit_one(self, error=None):

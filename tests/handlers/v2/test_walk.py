@@ -11,9 +11,9 @@ from random import Random
 import pytest
 
 from csms.handlers.families import COMMAND_SETS
-from csms.ocppj.schemas import BadPayload
+from csms.ocppj.schemas import BadPayload, schemas_of
 from csms.ocppj.versions import V21, V201
-from tests.handlers.v2.station import VERSIONS, Station, schemas_of
+from tests.handlers.v2.station import VERSIONS, Station
 from tests.ocppj.instances import (
     instance,
     schema_of,

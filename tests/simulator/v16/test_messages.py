@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ocpp.v16.enums import ChargePointStatus, ReadingContext, Reason
 
+from csms.ocppj.schemas import schemas_of
+from csms.ocppj.versions import V16
 from csms.simulator.curve import ChargingCurve
 from csms.simulator.v16 import messages
 
@@ -16,7 +18,7 @@ TIME = "2026-06-01T12:00:00.000Z"
 
 
 def fits(action, payload):
-    return messages.schemas().check_request(action, payload, "strict") == ()
+    return schemas_of(V16).check_request(action, payload, "strict") == ()
 
 
 def meter_values(phases, elapsed_s=1800.0, register_wh=6500):
