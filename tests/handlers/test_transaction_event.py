@@ -307,7 +307,7 @@ def test_meter_values_outside_of_transactions(station):
     values = {"evseId": 1, "meterValue": [_value("2026-03-01T11:00:00Z", _register(500, context="Sample.Clock"))]}
     answer = station.ask("MeterValues", values, "strict")
     (event,) = answer.events
-    assert (event.payload.connector_id, event.payload.evse_id, event.payload.total_energy) == (1, 1, 0.5)
+    assert (event.payload.connector_id, event.payload.evse_id, bytes(event.payload.total_energy)) == (1, 1, b"0.5")
     assert station.ask("MeterValues", values, "strict").events == []
     main = station.ask("MeterValues", {**values, "evseId": 0}, "strict")
     assert main.events[0].payload.connector_id == 0
