@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -33,7 +34,7 @@ class Ledger:
             events = [msgspec.json.decode(body) for body in bodies]
             self.events = [event for event in events if is_wanted(event["clientId"])]
             readings = connection.execute(text("SELECT client_id, connector_id, taken_at FROM meter_readings"))
-            self.readings = [tuple(row) for row in readings if is_wanted(row[0])]
+            self.readings = [(*place, _instant(taken_at)) for *place, taken_at in readings if is_wanted(place[0])]
             is_sqlite = engine.dialect.name == "sqlite"
             self.integrity = connection.execute(text("PRAGMA integrity_check")).scalar_one() if is_sqlite else "ok"
         engine.dispose()
@@ -78,9 +79,19 @@ def check_sessions(fleet: Fleet, ledger: Ledger) -> list[SessionRecord]:
         assert Decimal(row["energy_wh"]) == metered
         assert Decimal(str(energies[number])) == metered / 1000
     assert sum(completed.values()) == len(answered)
-    duplicates = [key for key, count in Counter(map(tuple, ledger.readings)).items() if count > 1]
+    duplicates = [key for key, count in Counter(ledger.readings).items() if count > 1]
     assert not duplicates, "a reading is there twice"
+    told = {
+        (event["clientId"], event["payload"]["connectorId"], _instant(event["payload"]["timestamp"]))
+        for event in ledger.events
+        if event["eventType"] == "meter_reading"
+    }
+    assert told <= set(ledger.readings), "a reading that was told is not in the ledger"
     return answered
+
+
+def _instant(at: str | datetime) -> datetime:
+    return datetime.fromisoformat(at) if isinstance(at, str) else at
 
 
 def check_subscriber(subscriber: Subscriber, wanted_ids: Collection[str]) -> int:
