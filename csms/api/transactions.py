@@ -21,8 +21,9 @@ from csms.chargepoint.transactions import TransactionEnded, UnknownTransaction
 from csms.events.business import Measurement, Quality
 from csms.events.payload import Number
 from csms.ledger.clock import Instant
-from csms.ledger.metering import SignedSample, meter_value
+from csms.ledger.metering import meter_value
 from csms.ledger.numbers import kilo, number
+from csms.ledger.samples import SignedSample
 from csms.ledger.state import Reading, Transaction
 from csms.ledger.trail import missing_text
 from csms.store import listings

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from csms.ledger.metering import BEGIN, REGISTER, MeterValue
+from csms.ledger.metering import MeterValue
+from csms.ledger.shapes import BEGIN, REGISTER
 
 END = "Transaction.End"
 _Register = tuple[datetime, Decimal]

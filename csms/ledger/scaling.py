@@ -7,8 +7,10 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from csms.ledger.clock import Instant
-from csms.ledger.metering import REGISTER, MeterValue, Sample, meter_value
+from csms.ledger.metering import MeterValue, meter_value
 from csms.ledger.numbers import exact
+from csms.ledger.samples import Sample
+from csms.ledger.shapes import REGISTER
 
 _SCALED = ("Energy.", "Power.")
 _POWER_FACTOR = "Power.Factor"

@@ -7,7 +7,8 @@ from pytest_twisted import ensureDeferred
 from csms.ledger import chargepoints, clock, connectors, transaction_events
 from csms.ledger.cost import Tariff
 from csms.ledger.event_facts import TransactionEvent
-from csms.ledger.metering import Sample, SignedSample, meter_value
+from csms.ledger.metering import meter_value
+from csms.ledger.samples import Sample, SignedSample
 from tests.fakes import NOW
 from tests.store.decisions import context, new_state
 

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from csms.ledger import clock, connectors, readings, transaction_events
 from csms.ledger.event_facts import EventKind, TransactionEvent
-from csms.ledger.metering import BEGIN, MeterValue
+from csms.ledger.metering import MeterValue
+from csms.ledger.shapes import BEGIN
 from csms.ledger.state import Transaction
 from csms.ledger.transaction_events import Taken
 from tests.ledger.station import NEW, Station, at, sample

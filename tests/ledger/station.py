@@ -18,8 +18,9 @@ from csms.events.identity import event_id
 from csms.ledger import chargepoints, clock, connectors, readings, transactions
 from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context, Decision
-from csms.ledger.metering import MeterValue, Sample, meter_value
+from csms.ledger.metering import MeterValue, meter_value
 from csms.ledger.readings import Known
+from csms.ledger.samples import Sample
 from csms.ledger.state import (
     ChargePoint,
     ChargePointState,

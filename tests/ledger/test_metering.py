@@ -13,7 +13,8 @@ from msgspec import json
 
 from csms.events.business import Measurement
 from csms.ledger.clock import Instant
-from csms.ledger.metering import Digest, Sample, meter_value
+from csms.ledger.metering import Digest, meter_value
+from csms.ledger.samples import Sample
 from tests.ledger.station import Station, sample
 
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from csms.ledger.metering import Sample
+from csms.ledger.samples import Sample
 from tests.ledger.station import Station, sample
 
 OCMF = 'OCMF|{"FV":"1.0","RD":[{"RV":1.5,"TX":"\\u00e9 B"}]}|{"SA":"ECDSA-secp256r1","SD":"3045022100"}'

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csms.ledger.clock import Instant
-from csms.ledger.metering import Sample, meter_value
+from csms.ledger.metering import meter_value
+from csms.ledger.samples import Sample
 from csms.ledger.scaling import scaled_meter_value
 from tests.fakes import NOW
 

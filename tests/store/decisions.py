@@ -9,7 +9,8 @@ from itertools import count
 from csms.ledger import chargepoints, clock, connectors, readings, transactions
 from csms.ledger.cost import Tariff
 from csms.ledger.decision import Context
-from csms.ledger.metering import Sample, meter_value
+from csms.ledger.metering import meter_value
+from csms.ledger.samples import Sample
 from csms.ledger.state import ChargePoint, ChargePointState
 from csms.ledger.transactions import StartRequest, StopRequest
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from twisted.internet.defer import DeferredList
 
 from csms.ledger import chargepoints
-from csms.ledger.metering import Sample
+from csms.ledger.samples import Sample
 from csms.store import event_log, listings, queries, tables
 from csms.store.errors import StoreError, StoreUnavailable
 from tests.store import decisions

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from csms.handlers.request import Request
 from csms.handlers.wire import instant
-from csms.ledger.metering import MeterValue, Sample, meter_value
+from csms.ledger.metering import MeterValue, meter_value
+from csms.ledger.samples import Sample
 from csms.ledger.scaling import scaled_meter_value
 
 _FIELDS = {field.name: field.encode_name for field in msgspec.structs.fields(Sample)}

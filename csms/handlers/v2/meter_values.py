@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from csms.handlers.request import Request
 from csms.handlers.wire import instant
-from csms.ledger.metering import MeterValue, Sample, SignedSample, meter_value
+from csms.ledger.metering import MeterValue, meter_value
+from csms.ledger.samples import Sample, SignedSample
 from csms.ledger.scaling import scaled_meter_value
 
 _LARGEST_MULTIPLIER = 20
