@@ -65,8 +65,8 @@ class ChargePointFactory(WebSocketServerFactory):
         """Judges the client certificate of a transport; None is that there is none."""
         self.on_certified: Callable[[str, Any], None] = lambda _client_id, _transport: None
         """Told which charge point is in whose transport has shown a certificate that names it."""
-        self.gate = HandshakeGate(limits.handshakes)
         self.counters: Counters = shared.counters
+        self.gate = HandshakeGate(limits.handshakes, lambda status: self.counters.count("refused_handshakes", status))
         self.ledger_available: Callable[[], bool] = lambda: shared.ledger.available
         self.refusals = Refusals(registry, shared.now, self.ledger_available)
         self._shared = shared

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
+
+from csms.websocket.newest_first import NewestFirst
 
 _log = Logger()
 MAX_HEADER_BYTES = 8 * 1024
@@ -37,25 +41,29 @@ class Limits:
 class HandshakeGate:
     """At most so many connections between accept and open; meanwhile the ports stop accepting and the kernel queues.
 
-    Without it, a few thousand TLS handshakes at once all miss their deadline, and all come again.
+    Without it, a few thousand TLS handshakes at once all miss their deadline, and all come again. ``on_refused`` is told
+    a status for each who waited in vain.
     """
 
     _limit: int
-    _ports: list[IListeningPort] = field(factory=list)
+    _on_refused: Callable[[str], object] = lambda _status: None
+    _ports: list[Any] = field(factory=list)
     _inside: int = 0
     _closed: bool = False
 
     def guard(self, port: IListeningPort) -> None:
-        """Let the gate open and close a listening port."""
-        self._ports.append(port)
-        accept = port.doRead  # type: ignore[attr-defined]
+        """Let the gate open and close a listening port, and say whose turn it is."""
+        guarded: Any = port
+        self._ports.append(guarded)
+        guarded.socket = NewestFirst(guarded.socket, self._on_refused)
+        accept = guarded.doRead
 
         def accept_what_fits() -> None:
             # Twisted accepts a hundred and more at a time; the gate could only close behind the last of them.
-            port.numberAccepts = max(1, self._limit - self._inside)  # type: ignore[attr-defined]
+            guarded.numberAccepts = max(1, self._limit - self._inside)
             accept()
 
-        port.doRead = accept_what_fits  # type: ignore[attr-defined]
+        guarded.doRead = accept_what_fits
 
     def enter(self) -> None:
         """A connection was accepted."""
@@ -63,7 +71,7 @@ class HandshakeGate:
         if self._inside >= self._limit and not self._closed:
             self._closed = True
             for port in self._ports:
-                port.stopReading()  # type: ignore[attr-defined]
+                port.stopReading()
 
     def leave(self) -> None:
         """A connection is open, or gone."""
@@ -71,8 +79,14 @@ class HandshakeGate:
         if self._closed and self._inside < self._limit:
             self._closed = False
             for port in self._ports:
-                if port.connected:  # type: ignore[attr-defined]
-                    port.startReading()  # type: ignore[attr-defined]
+                if port.connected:
+                    port.startReading()
+                    if port.socket.waits:
+                        port.reactor.callLater(0, self._accept, port)
+
+    def _accept(self, port: Any) -> None:
+        if port.connected and not port.disconnecting and not self._closed:
+            port.doRead()
 
 
 @define(eq=False)
