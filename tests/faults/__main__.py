@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tests.faults import on_broker, on_daemon, on_database, on_network, on_time
+from tests.faults import crowds, on_broker, on_daemon, on_database, on_network, on_time
 from tests.faults.chargers import start_reactor
-from tests.faults.stage import CannotRun, Outcome
+from tests.faults.stage import LONGEST_S, CannotRun, Outcome, give_time
 
 Row = Callable[[Path], Outcome]
 ROWS: dict[str, Row] = {
@@ -47,13 +47,13 @@ ROWS: dict[str, Row] = {
         on_network.half_open,
         on_network.cable_cut,
         on_network.slow_reader,
-        on_network.reconnect_storm,
-        on_network.reconnect_storm_tls,
+        crowds.reconnect_storm,
+        crowds.reconnect_storm_tls,
+        crowds.reconnect_storm_passwords,
         on_time.clock_steps,
         on_time.certificate_expires,
     )
 }
-_LONGEST_S = 600
 _CLONE_NEWNS = 0x20000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
 
@@ -95,7 +95,7 @@ def main() -> int:
 def _run(name: str, row: Row) -> tuple[str, list[str]]:
     """Run a row; return its verdict, and the cells: what chargers saw, sessions, lost, well after."""
     folder = Path(tempfile.mkdtemp(prefix=f"csms-fault-{name}-"))
-    signal.alarm(_LONGEST_S)
+    give_time()
     try:
         outcome = row(folder)
     except CannotRun as reason:
@@ -122,7 +122,7 @@ def _own_mounts() -> None:
 
 
 def _too_long(_number: int, _frame: FrameType | None) -> None:
-    raise _TookTooLong(f"not over after {_LONGEST_S} s")
+    raise _TookTooLong(f"not over after {LONGEST_S} s")
 
 
 if __name__ == "__main__":

@@ -77,6 +77,19 @@ class Chargers:
         return found.online == found.charge_points
 
     @property
+    def online(self) -> int:
+        """How many are online: of a large fleet to be asked now and then, as it is counted on the reactor's thread."""
+        return in_reactor(lambda: sum(point.online for point in self.fleet.charge_points))
+
+    def break_off(self) -> None:
+        """Have all lose their connections at once, and stay away."""
+        in_reactor(lambda: [point.lose_uplink() for point in self.fleet.charge_points])
+
+    def come_back(self) -> None:
+        """Have all who broke off come at once."""
+        in_reactor(lambda: [point.restore_uplink() for point in self.fleet.charge_points])
+
+    @property
     def problems(self) -> list[str]:
         return in_reactor(lambda: self.fleet.problems)
 

@@ -1,32 +1,24 @@
-"""What happens between chargers and daemon: silence, slow readers, all at once."""
+"""What happens between chargers and daemon: silence, and slow readers."""
 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from benchmarks.procfs import rss_kb
 from tests.end_to_end.daemon import ROOT
 from tests.faults import cable
-from tests.faults.chargers import IDLE, Chargers
-from tests.faults.server_certificate import ServerCertificate
-from tests.faults.stage import CannotRun, Outcome, Stage, pause, wait
+from tests.faults.stage import Outcome, Stage, pause, wait
 from tests.websocket.raw_client import call, frame, request
 
 _SILENT = 12
-_MANY = int(os.environ.get("CROWD", "5000"))
 _MOST_GROWTH_KB = 64 * 1024
-_COME_PER_S = 200
-_STORM_S = 400
 _CONNECTED = "csms_connected_charge_points"
 
 
@@ -123,45 +115,3 @@ def slow_reader(folder: Path) -> Outcome:
         well_s = stage.until_well()
         stage.undisturbed()
         return stage.outcome(well_s, f"cut after {cut_s:.1f} s, {growth_kb / 1024:.0f} MiB more")
-
-
-def reconnect_storm(folder: Path) -> Outcome:
-    """kill -9 of the daemon; all chargers come back at once"""
-    return _storm(Stage(folder, durable_broker=False))
-
-
-def reconnect_storm_tls(folder: Path) -> Outcome:
-    """the same by TLS: nobody has a session to resume, for its keys went with the daemon"""
-    certificate = ServerCertificate(folder)
-    stage = Stage(folder, settings=certificate.settings, durable_broker=False)
-    return _storm(stage, certificate.url, tls=certificate.options())
-
-
-def _storm(stage: Stage, url: str | None = None, **options: Any) -> Outcome:
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    many = min(_MANY, most - 500)
-    if most < 1500:
-        raise CannotRun(f"only {most} file descriptors are allowed, 1,500 is the least")
-    with stage:
-        stage.load(url=url, **options)
-        crowd = Chargers(
-            url or stage.daemon.url, many, IDLE, stage.seed, prefix="CROWD", ramp_s=many / _COME_PER_S, **options
-        )
-        crowd.start()
-        try:
-            came_s = wait(lambda: crowd.all_online, f"{many} online", _STORM_S, crowd.statistics)
-            stage.daemon.kill()
-            crowd.mark()
-            stage.chargers.mark()
-            began = time.monotonic()
-            stage.daemon.start()
-            ready_s = time.monotonic() - began
-            wait(lambda: crowd.all_online, f"{many} back", _STORM_S, crowd.statistics)
-            stage.until_well()
-            well_s = time.monotonic() - began
-            seen = ", ".join(f"{count} {name}" for name, count in crowd.seen().items() if count)
-        finally:
-            crowd.stop()
-        return stage.outcome(
-            well_s, f"the {many}: {seen}; first come in {came_s:.0f} s; ready {ready_s:.0f} s after the start"
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ from tests.mosquitto import UNBOUNDED, Mosquitto
 _POLL_S = 0.02
 _PUBLISHED = "csms_business_events_published_total"
 _WELL_S = 180.0
+LONGEST_S = 600
+"""How long a row may take, from its start or from the last time that it was given time."""
 
 
 class CannotRun(Exception):
@@ -55,6 +58,11 @@ def wait(
         assert time.monotonic() - began < timeout_s, f"after {timeout_s:.0f} s still not: {what} {tell()}"
         time.sleep(_POLL_S)
     return time.monotonic() - began
+
+
+def give_time() -> None:
+    """Let the row go on for a while: something still comes."""
+    signal.alarm(LONGEST_S)
 
 
 @define(eq=False)
@@ -151,6 +159,7 @@ class Stage:
         """Let the chargers finish, and hold what they know against the ledger, and that against what was published."""
         seen = ", ".join(f"{count} {name}" for name, count in self.chargers.seen().items() if count) or "nothing"
         self.chargers.finish()
+        give_time()
         ledger = Ledger(self.database_url, [point.client_id for point in self.chargers.fleet.charge_points])
         wanted = {event["eventId"] for event in ledger.events}
         began = time.monotonic()
