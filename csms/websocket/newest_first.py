@@ -16,8 +16,9 @@ from typing import Any
 
 from attrs import define, field
 
-MOST = 4096
-"""So many may have been taken from the kernel and wait; then who has waited longest is hung up on."""
+MOST = 8192
+"""So many may have been taken from the kernel and wait, a fleet and those of it who have come again since; then who has waited
+longest is hung up on."""
 GONE, TOO_MANY = "408", "503"
 _HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
