@@ -11,14 +11,11 @@ from typing import Any
 
 from ocpp.charge_point import camel_to_snake_case
 
-_NESTED = frozenset({dict, list})
-_MOST_FLAT = 512
-
 
 class KeyNames:
     """The two tables of one OCPP version."""
 
-    __slots__ = ("_camel", "_flat", "_snake")
+    __slots__ = ("_camel", "_snake")
 
     def __init__(self, names: Iterable[str]) -> None:
         self._snake: dict[str, str] = {}
@@ -26,18 +23,11 @@ class KeyNames:
             (snake,) = camel_to_snake_case({name: None})
             self._snake[name] = snake
         self._camel = {snake: name for name, snake in self._snake.items()}
-        self._flat: dict[tuple[str, ...], tuple[str, ...]] = {}
-        """The names of whole messages, which nearly always have the same members in the same order."""
 
     def to_snake(self, value: Any) -> Any:
         """Return a copy with snake_case member names; unknown members are left out."""
         if type(value) is dict:
-            names = self._flat.get(tuple(value))
-            if names is not None and _NESTED.isdisjoint(map(type, value.values())):
-                return dict(zip(names, value.values(), strict=True))
             snake = self._snake
-            if names is None and len(self._flat) < _MOST_FLAT and snake.keys() >= value.keys():
-                self._flat[tuple(value)] = tuple(snake[name] for name in value)
             return {
                 snake[name]: self.to_snake(item) if type(item) is dict or type(item) is list else item
                 for name, item in value.items()
