@@ -52,7 +52,7 @@ def _pinging(folder: Path) -> Stage:
 def _simulator(folder: Path, url: str, *before: str) -> Iterator[subprocess.Popen[bytes]]:
     """Chargers in a process of their own that runs until all have had their sessions."""
     command = [*before, sys.executable, "-c", "from csms.cli.main import main; main()", "simulate", "--url", url]
-    command += ["--count", str(_SILENT), "--prefix", "SILENT", "--sessions", "3", "--duration", "240", "--json"]
+    command += ["--count", str(_SILENT), "--prefix", "SILENT", "--sessions", "5", "--duration", "240", "--json"]
     with (folder / "silent.log").open("wb") as output:
         simulator = subprocess.Popen(
             command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
