@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +47,7 @@ class HandshakeGate:
 
     _limit: int
     _on_refused: Callable[[str], object] = lambda _status: None
-    _ports: list[Any] = field(factory=list)
+    _ports: deque[Any] = field(factory=deque)
     _inside: int = 0
     _closed: bool = False
 
@@ -62,6 +62,8 @@ class HandshakeGate:
             # Twisted accepts a hundred and more at a time; the gate could only close behind the last of them.
             guarded.numberAccepts = max(1, self._limit - self._inside)
             accept()
+            if not self._closed:
+                self._go_on()
 
         guarded.doRead = accept_what_fits
 
@@ -76,13 +78,21 @@ class HandshakeGate:
     def leave(self) -> None:
         """A connection is open, or gone."""
         self._inside -= 1
-        if self._closed and self._inside < self._limit:
-            self._closed = False
-            for port in self._ports:
-                if port.connected:
-                    port.startReading()
-                    if port.socket.waits:
-                        port.reactor.callLater(0, self._accept, port)
+        if self._inside >= self._limit:
+            return
+        was_closed, self._closed = self._closed, False
+        for port in self._ports:
+            if was_closed and port.connected:
+                port.startReading()
+        self._go_on(everywhere=was_closed)
+        # The next place is another port's.
+        self._ports.rotate()
+
+    def _go_on(self, *, everywhere: bool = False) -> None:
+        """Let in who was taken from the kernel already, of whom it will not tell again; and, where asked for, who waits there."""
+        for port in self._ports:
+            if everywhere or port.socket.waits:
+                port.reactor.callLater(0, self._accept, port)
 
     def _accept(self, port: Any) -> None:
         if port.connected and not port.disconnecting and not self._closed:

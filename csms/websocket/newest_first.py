@@ -8,6 +8,7 @@ leave, and nobody comes in. Who came last has most of his patience left, however
 from __future__ import annotations
 
 import errno
+import resource
 import select
 import socket
 from collections import deque
@@ -17,11 +18,15 @@ from typing import Any
 from attrs import define, field
 
 MOST = 8192
-"""So many may have been taken from the kernel and wait, a fleet and those of it who have come again since; then who has waited
-longest is hung up on."""
+"""So many may have been taken from the kernel and wait, a fleet and those of it who have come again since, but no more than a
+quarter of the descriptors that the process may have; then who has waited longest is hung up on."""
 GONE, TOO_MANY = "408", "503"
 _HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+
+
+def _most_of(descriptors: int) -> int:
+    return MOST if descriptors == resource.RLIM_INFINITY else min(MOST, descriptors // 4)
 
 
 @define(eq=False)
@@ -30,7 +35,7 @@ class NewestFirst:
 
     _listening: socket.socket
     _on_refused: Callable[[str], object] = lambda _status: None
-    _most: int = MOST
+    _most: int = field(factory=lambda: _most_of(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
     _held: deque[tuple[socket.socket, Any]] = field(init=False, factory=deque)
 
     @property

@@ -134,10 +134,14 @@ class ChargePointProtocol(AdmissionProtocol):
             _log.warn("{client_id}: a binary message", client_id=self.client_id)
             self.close(_CLOSE_UNSUPPORTED_DATA, "OCPP-J messages are text")
             return
+        self._spend()
+        session.receive(payload)
+
+    def _spend(self) -> None:
+        """Count something that the charge point has sent; what it sends too much of is read later."""
         pause_s = self.bucket.take(self.last_heard)
         if pause_s > 0:
             self._pause_for(pause_s)
-        session.receive(payload)
 
     def _pause_for(self, pause_s: float) -> None:
         """Read on when there is a token again."""
@@ -145,8 +149,13 @@ class ChargePointProtocol(AdmissionProtocol):
             self.hold("rate")
             self.factory.clock.callLater(pause_s, self.unhold, "rate")
 
+    def onPing(self, payload: bytes) -> None:
+        self._spend()
+        super().onPing(payload)
+
     def onPong(self, payload: bytes) -> None:
         del payload
+        self._spend()
         if self._asking is not None:
             asking, self._asking = self._asking, None
             asking.callback(True)

@@ -80,6 +80,7 @@ class RawClient(Protocol):
         self.messages = []
         self.pings = []
         self.closed_with = None
+        self.pongs = 0
         self.lost = False
         self.answers_pings = True
         self.answers_close = True
@@ -106,6 +107,8 @@ class RawClient(Protocol):
             self.pings.append(payload)
             if self.answers_pings:
                 self.send(frame(payload, PONG))
+        elif opcode == PONG:
+            self.pongs += 1
         elif opcode == CLOSE:
             self.closed_with = (struct.unpack("!H", payload[:2])[0], payload[2:].decode())
             if self.answers_close:

@@ -5,7 +5,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.websocket.raw_client import PING, call, frame, request
+from tests.websocket.raw_client import PING, PONG, call, frame, request
 from tests.websocket.server import run
 
 _RATE, _BURST = 50, 200
@@ -27,9 +27,26 @@ async def test_a_flood_of_calls_does_not_starve_others(serve):
     assert flood.closed_with is None
 
 
+@pytest.mark.parametrize("opcode", [PING, PONG])
+@pytest_twisted.ensureDeferred
+async def test_a_flood_of_control_frames_is_read_no_faster_than_calls(serve, opcode):
+    server = await serve(calls_per_second=_RATE, calls_burst=_BURST)
+    other = await server.charge_point("OTHER")
+    flood = await server.charge_point("FLOOD")
+    began = reactor.seconds()
+    flood.send(frame(b"", opcode) * 10_000)
+    for number in range(100):
+        assert (await other.ask(str(number)))[0] == 3
+    budget = _BURST + _RATE * (reactor.seconds() - began) + 2
+    assert "rate" in server.socket_of("FLOOD")._holds
+    assert flood.pongs <= budget
+    assert flood.closed_with is None
+    server.socket_of("FLOOD").drop("it would not hear for minutes that the other side has gone")
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_flood_of_pings_without_reading_is_cut(serve):
-    server = await serve(congestion_timeout_s=0.2)
+    server = await serve(congestion_timeout_s=0.2, calls_per_second=1_000_000, calls_burst=1_000_000)
     other = await server.charge_point("OTHER")
     client = await server.charge_point("CP1")
     client.stop_reading()

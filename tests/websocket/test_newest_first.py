@@ -5,6 +5,9 @@ import struct
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from csms.websocket.newest_first import NewestFirst
@@ -128,6 +131,36 @@ async def test_the_gate_lets_in_who_came_last_and_all_in_the_end(serve):
         order.append(next(name for name in server.registry._sessions if name not in order))
     assert [await status for status in opened] == [101] * 4
     assert sorted(order[1:], reverse=True) == order[1:]
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_ports_take_turns_however_many_wait_at_one(serve):
+    server = await serve(handshakes=2)
+    other = await TCP4ServerEndpoint(reactor, 0, interface=HOST).listen(server.sockets)
+    server.sockets.gate.guard(other)
+    try:
+        crowd = [await server.client() for _ in range(20)]
+        await server.until(lambda: server.sockets.gate._closed)
+        here, server.port = server.port, other
+        client = await server.client()
+        server.port = here
+        opened = run(client.open("/ocpp/CP1"))
+        for silent in crowd[:4]:
+            silent.hang_up()
+            await silent.gone()
+        assert await opened == 101, "of four places that became free it had one"
+    finally:
+        await maybeDeferred(other.stopListening)
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_is_left_waiting_where_those_before_him_were_turned_away(serve):
+    server = await serve(handshakes=8, connections_per_address=1)
+    first = await server.charge_point("CP1")
+    clients = [await server.client() for _ in range(40)]
+    for client in clients:
+        await client.gone()
+    assert (await first.ask("1"))[0] == 3
 
 
 @pytest_twisted.ensureDeferred
