@@ -1,7 +1,8 @@
 """Sends charge points the certificates that were issued for them, until each has said what it thinks of its own.
 
 A chain is in the ledger from the moment on when it was issued, so that neither a crash nor an absence loses it and nothing is
-issued twice. It is sent when it is there, when the charge point is back, and after a while; so many times, and for so long.
+issued twice. It is sent when it is there, when the charge point is back, and after a pause where it was sent before; so many times,
+and for so long. A connection that is lost counts as no try.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from csms.chargepoint.commands import Commands
-from csms.chargepoint.outcomes import CommandFailed, InvalidPayload, NotConnected
+from csms.chargepoint.outcomes import CommandFailed, ConnectionLost, InvalidPayload, NotConnected, TooManyCommands
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.handlers.certificate_requests import ANSWER
@@ -76,7 +77,7 @@ class IssuedChains:
     def ready(self, client_id: str) -> None:
         """A charge point may be spoken to."""
         waiting = self._waiting.get(client_id)
-        if waiting is not None:
+        if waiting is not None and waiting.due <= self._shared.now():
             self._begin(client_id, waiting)
 
     async def work(self) -> None:
@@ -125,6 +126,9 @@ class IssuedChains:
             # Whoever looked at it has said why (`Commands.inspections`).
             await self._decide(client_id, lambda state, context: certificates.settle(state, context, wanted))
             self._drop(client_id, waiting)
+        except (ConnectionLost, TooManyCommands):
+            # Not a word of it yet: the pause keeps one that leaves whenever it is sent from doing nothing else.
+            waiting.due = self._shared.now() + _PAUSE
         except CommandFailed as error:
             _log.warn("{client_id}: its certificate was not taken: {error}", client_id=client_id, error=str(error))
             waiting.tries += 1

@@ -224,6 +224,38 @@ def test_it_is_sent_so_many_times_and_no_more(tmp_path, answer, logged):
     assert (len(site.reasons), site.is_open) == (1, False)
 
 
+def test_connections_that_are_lost_are_no_tries(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    assert len(site.sent) == 1
+    for _ in range(2 * MOST_TRIES):
+        site.control.lose(site.charger)
+        site.charger = site.control.connect(answers={"CertificateSigned": None})
+        site.send_again(1)
+        assert site.sent == [], "it was sent a moment ago"
+        site.send_again(300)
+        assert len(site.sent) == 1
+    assert (site.reasons, site.is_open) == ([], True)
+    site.control.lose(site.charger)
+    site.control.advance(300)
+    site.connect()
+    assert (len(site.sent), site.is_open) == (1, False)
+
+
+def test_one_that_was_not_answered_in_time_is_not_sent_at_once_when_its_charge_point_is_back(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    site.control.advance(60)
+    site.control.lose(site.charger)
+    site.connect()
+    assert site.sent == []
+    site.control.advance(300)
+    site.send_again()
+    assert (len(site.sent), site.is_open) == (1, False)
+
+
 def test_it_waits_for_so_long_and_no_longer(tmp_path):
     site = make(tmp_path, waits=True)
     site.ask()
