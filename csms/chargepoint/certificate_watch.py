@@ -50,15 +50,17 @@ class CertificateWatch:
 
     def came_with(self, client_id: str, certificate: Certificate) -> None:
         """A charge point has proved by a certificate who it is."""
-        if self._seen.get(client_id) == certificate.serial_number:
+        session = self._registry.get(client_id)
+        ends = session is not None and certificates.ends_permission(session.state, certificate, self._shared.now())
+        if self._seen.get(client_id) == certificate.serial_number and not ends:
             return
-        done = Deferred.fromCoroutine(self._see(client_id, certificate))
+        done = Deferred.fromCoroutine(self._see(client_id, certificate, has_news=ends))
         done.addErrback(lambda failure: _log.failure("a certificate is not watched", failure))
 
-    async def _see(self, client_id: str, certificate: Certificate) -> None:
+    async def _see(self, client_id: str, certificate: Certificate, *, has_news: bool) -> None:
         try:
             known = await self._shared.ledger.read(stored.certificate_in_use, client_id)
-            if known != certificate:
+            if has_news or known != certificate:
                 await self._decide(client_id, lambda state, context: certificates.use(state, context, certificate))
         except StoreError as error:
             _log.warn("{client_id}: its certificate is not watched: {error}", client_id=client_id, error=str(error))

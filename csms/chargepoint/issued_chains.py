@@ -1,7 +1,8 @@
 """Sends charge points the certificates that were issued for them, until each has said what it thinks of its own.
 
 A chain is in the ledger from the moment on when it was issued, so that neither a crash nor an absence loses it and nothing is
-issued twice. It is sent when it is there, when the charge point is back, and after a while; so many times, and for so long.
+issued twice. It is sent when it is there, when the charge point is back, and after a pause where it was sent before; so many times,
+and for so long. A connection that is lost counts as no try.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from csms.chargepoint.commands import Commands
-from csms.chargepoint.outcomes import CommandFailed, InvalidPayload, NotConnected
+from csms.chargepoint.outcomes import CommandFailed, ConnectionLost, InvalidPayload, NotConnected, TooManyCommands
 from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.handlers.certificate_requests import ANSWER
@@ -48,6 +49,8 @@ class IssuedChains:
     _commands: Commands
     _patience: timedelta
     _waiting: dict[str, _Waiting] = field(factory=dict)
+    _forgotten: dict[str, datetime] = field(factory=dict)
+    """When charge points have asked for another certificate, until that is here: the ledger may still have the one before."""
     _read_at: datetime | None = None
 
     async def send(
@@ -67,16 +70,18 @@ class IssuedChains:
             client_id, lambda state, context: certificates.answer(state, context, answered, certificate), message_id
         )
         self._waiting[client_id] = waiting = _Waiting(answered, self._shared.now())
+        self._forgotten.pop(client_id, None)
         await self._begin(client_id, waiting)
 
     def forget(self, client_id: str) -> None:
         """The charge point has asked for another certificate."""
         self._waiting.pop(client_id, None)
+        self._forgotten[client_id] = self._shared.now()
 
     def ready(self, client_id: str) -> None:
         """A charge point may be spoken to."""
         waiting = self._waiting.get(client_id)
-        if waiting is not None:
+        if waiting is not None and waiting.due <= self._shared.now():
             self._begin(client_id, waiting)
 
     async def work(self) -> None:
@@ -87,7 +92,9 @@ class IssuedChains:
         if self._read_at is None or now >= self._read_at + _READ_EVERY:
             # At times: a charge point may have come here from another daemon.
             for client_id, wanted in await shared.ledger.read(stored.chains_to_send, shared.gateway_id):
-                self._waiting.setdefault(client_id, _Waiting(wanted, now))
+                forgotten_at = self._forgotten.get(client_id)
+                if forgotten_at is None or wanted.asked_at > forgotten_at:
+                    self._waiting.setdefault(client_id, _Waiting(wanted, now))
             self._read_at = now
         for client_id, waiting in list(self._waiting.items()):
             if waiting.wanted.asked_at + self._patience <= now:
@@ -112,6 +119,10 @@ class IssuedChains:
 
     async def _send(self, client_id: str, waiting: _Waiting) -> None:
         wanted = waiting.wanted
+        if not await self._is_open(client_id, wanted):
+            # Settled while it was read, or by another daemon.
+            self._drop(client_id, waiting)
+            return
         payload: dict[str, Any] = {"certificateChain": wanted.chain}
         if wanted.certificate_type is not None:
             payload["certificateType"] = wanted.certificate_type
@@ -125,24 +136,36 @@ class IssuedChains:
             # Whoever looked at it has said why (`Commands.inspections`).
             await self._decide(client_id, lambda state, context: certificates.settle(state, context, wanted))
             self._drop(client_id, waiting)
-        except CommandFailed as error:
-            _log.warn("{client_id}: its certificate was not taken: {error}", client_id=client_id, error=str(error))
-            waiting.tries += 1
+        except (ConnectionLost, TooManyCommands):
+            # Not a word of it yet: the pause keeps one that leaves whenever it is sent from doing nothing else.
             waiting.due = self._shared.now() + _PAUSE
-            if waiting.tries >= MOST_TRIES:
-                await self._give_up(client_id, waiting, f"it was sent {MOST_TRIES} times: {error}")
+        except CommandFailed as error:
+            await self._fail(client_id, waiting, str(error))
         else:
-            # What it answered is in the ledger.
-            self._drop(client_id, waiting)
+            waiting.due = self._shared.now() + _PAUSE
+            if await self._is_open(client_id, wanted):
+                await self._fail(client_id, waiting, "what it answered was not recorded")
+            else:
+                self._drop(client_id, waiting)
+
+    async def _fail(self, client_id: str, waiting: _Waiting, reason: str) -> None:
+        _log.warn("{client_id}: its certificate was not taken: {reason}", client_id=client_id, reason=reason)
+        waiting.tries += 1
+        waiting.due = self._shared.now() + _PAUSE
+        if waiting.tries >= MOST_TRIES:
+            await self._give_up(client_id, waiting, f"it was sent {MOST_TRIES} times: {reason}")
 
     async def _give_up(self, client_id: str, waiting: _Waiting, reason: str) -> None:
         wanted = waiting.wanted
-        known = await self._shared.ledger.read(stored.signing_request, client_id)
-        # Another daemon, or a command, may have brought it; or the charge point has asked for another.
-        if known is not None and known.csr == wanted.csr:
+        if await self._is_open(client_id, wanted):
             _log.error("{client_id}: it gets no certificate: {reason}", client_id=client_id, reason=reason)
             await self._decide(client_id, lambda state, context: certificates.give_up(state, context, wanted, reason))
         self._drop(client_id, waiting)
+
+    async def _is_open(self, client_id: str, wanted: SigningRequest) -> bool:
+        """Another daemon, or a command, may have brought it; or the charge point has asked for another."""
+        known = await self._shared.ledger.read(stored.signing_request, client_id)
+        return known is not None and known.chain == wanted.chain
 
     async def _decide(self, client_id: str, rule: Rule[None], message_id: str | None = None) -> None:
         await self._registry.decide(client_id, rule, message_id)

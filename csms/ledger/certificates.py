@@ -152,9 +152,7 @@ def install(
     """
     draft = Draft(state, context)
     if state.has_expired_certificate:
-        charge_point = replace(state.charge_point, accept_expired_certificate=False)
-        draft.state = replace(state, charge_point=charge_point)
-        draft.change(provisioned(charge_point))
+        _end_permission(draft)
     facts.know(draft, context, KIND, certificate_type or OWN, certificate)
     draft.emit(
         "certificate_installed",
@@ -168,10 +166,26 @@ def install(
 
 
 def use(state: ChargePointState, context: Context, certificate: Certificate) -> Decision[None]:
-    """The charge point has come with a certificate (security profile 3): its end is watched."""
+    """The charge point has come with a certificate (security profile 3): its end is watched.
+
+    By one that has not ended it shows that it no longer needs to come with one that has, however it got it.
+    """
     draft = Draft(state, context)
+    if ends_permission(state, certificate, context.now):
+        _end_permission(draft)
     facts.know(draft, context, KIND, USED, certificate)
     return draft.decide(None)
+
+
+def ends_permission(state: ChargePointState, certificate: Certificate, now: datetime) -> bool:
+    """Tell whether a charge point that may come with a certificate that has ended may do so no more, by what it came with."""
+    return state.charge_point.accept_expired_certificate and now < certificate.not_after
+
+
+def _end_permission(draft: Draft) -> None:
+    charge_point = replace(draft.state.charge_point, accept_expired_certificate=False)
+    draft.state = replace(draft.state, charge_point=charge_point)
+    draft.change(provisioned(charge_point))
 
 
 def announce(state: ChargePointState, context: Context, certificate: Certificate, key: str) -> Decision[None]:

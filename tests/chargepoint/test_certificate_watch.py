@@ -10,7 +10,8 @@ import pytest
 from csms.chargepoint.certificate_watch import DAEMON, CertificateWatch, OwnCertificate
 from csms.ledger import certificates
 from csms.ledger.certificates import KIND, OWN, USED, Certificate
-from csms.ledger.state import Fact
+from csms.ledger.provisioning import Provision
+from csms.ledger.state import Fact, Provisioned
 from csms.store.tables import charge_points, facts
 from tests.chargepoint.control import Control
 
@@ -112,6 +113,23 @@ def test_it_is_written_once(site):
     assert watch._seen == {"CP1": "a1"}
     written = [change for change in site.control.changes(Fact) if (change.kind, change.key) == (KIND, USED)]
     assert len(written) == 1
+
+
+def test_one_that_has_not_ended_ends_the_permission_to_come_with_one_that_has(site):
+    """Whoever has its old key does not come in by it, though the answer to CertificateSigned was never here."""
+    control = site.control
+    provisioning = control.operations.provisioning
+    valid, ended = site.certificate("new"), site.certificate("old", 0)
+    # As soon as it comes with it for the first time, and again where the operator gave the permission anew.
+    for _ in range(2):
+        control.get(provisioning.put("CP1", Provision(accept_expired_certificate=True, group_name="north")))
+        site.come_with(ended)
+        assert control.ledger._credentials("CP1").accept_expired_certificate
+        site.come_with(valid)
+        assert not control.ledger._credentials("CP1").accept_expired_certificate
+        site.come_with(valid)
+    rows = [(row.group_name, row.accept_expired_certificate) for row in control.changes(Provisioned)]
+    assert rows == [("north", True), ("north", False)] * 2
 
 
 def test_the_daemons_own(site, logged):

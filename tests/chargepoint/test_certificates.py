@@ -224,6 +224,38 @@ def test_it_is_sent_so_many_times_and_no_more(tmp_path, answer, logged):
     assert (len(site.reasons), site.is_open) == (1, False)
 
 
+def test_connections_that_are_lost_are_no_tries(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    assert len(site.sent) == 1
+    for _ in range(2 * MOST_TRIES):
+        site.control.lose(site.charger)
+        site.charger = site.control.connect(answers={"CertificateSigned": None})
+        site.send_again(1)
+        assert site.sent == [], "it was sent a moment ago"
+        site.send_again(300)
+        assert len(site.sent) == 1
+    assert (site.reasons, site.is_open) == ([], True)
+    site.control.lose(site.charger)
+    site.control.advance(300)
+    site.connect()
+    assert (len(site.sent), site.is_open) == (1, False)
+
+
+def test_one_that_was_not_answered_in_time_is_not_sent_at_once_when_its_charge_point_is_back(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    site.control.advance(60)
+    site.control.lose(site.charger)
+    site.connect()
+    assert site.sent == []
+    site.control.advance(300)
+    site.send_again()
+    assert (len(site.sent), site.is_open) == (1, False)
+
+
 def test_it_waits_for_so_long_and_no_longer(tmp_path):
     site = make(tmp_path, waits=True)
     site.ask()
@@ -260,6 +292,63 @@ def test_one_that_asks_again_is_sent_the_latest_only(tmp_path):
         site.send_again(400)
     assert len(site.sent) == 2
     assert site.told.count("certificate_installed") == 1
+
+
+def test_one_that_is_settled_while_the_ledger_is_read_is_not_sent_again(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    ledger = site.control.ledger
+    read_before = ledger._chains_to_send("gw1")
+    site.control.advance(60)
+    site.charger.answers["CertificateSigned"] = ACCEPTED
+    site.send_again(400)
+    assert (len(read_before), len(site.sent), site.is_open) == (1, 2, False)
+    ledger._chains_to_send = lambda _gateway_id: read_before
+    for _ in range(2):
+        site.send_again(400)
+    assert len(site.sent) == 2
+    assert site.told.count("certificate_installed") == 1
+
+
+def test_one_that_is_forgotten_is_not_taken_up_again_until_the_next_one_is_here(tmp_path):
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = None
+    site.ask()
+    site.control.advance(60)
+    site.charger.answers["CertificateSigned"] = ACCEPTED
+    site.threads.waits = True
+    site.ask()
+    site.threads.work()
+    site.control.settle()
+    site.send_again(400)
+    assert len(site.sent) == 1, "the next one is being signed"
+    site.threads.work()
+    site.control.settle()
+    assert len({payload["certificateChain"] for payload in site.sent}) == len(site.sent) == 2
+    assert not site.is_open
+
+
+@pytest.mark.parametrize("answer", [ACCEPTED, REJECTED])
+def test_an_answer_that_could_not_be_recorded_is_asked_for_again_after_a_pause(tmp_path, answer, monkeypatch):
+    def fail(*_arguments, **_members):
+        raise ValueError("the ledger does not take it")
+
+    site = make(tmp_path)
+    site.charger.answers["CertificateSigned"] = answer
+    with monkeypatch.context() as broken:
+        broken.setattr(rules, "install", fail)
+        broken.setattr(rules, "fail", fail)
+        site.ask()
+    assert (len(site.sent), site.is_open) == (1, True)
+    site.send_again(290)
+    assert len(site.sent) == 1
+    site.send_again(20)
+    assert (len(site.sent), site.is_open) == (2, False)
+    assert site.told[1:] == ["certificate_installed" if answer is ACCEPTED else "certificate_refused"]
+    for _ in range(2):
+        site.send_again(400)
+    assert len(site.sent) == 2
 
 
 def test_without_an_authority_it_stays_rejected():
