@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,6 +54,8 @@ def makeService(options: Mapping[str, Any]) -> IService:
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
     txaio.config.loop = reactor
     _share_one_heap()
+    # Passwords and keys are in memory; a core would put them on the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     return cast(IService, build(reactor, options["settings"], os.environ))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import signal
 import socket
@@ -10,6 +11,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -57,6 +59,17 @@ def test_it_starts_with_defaults_and_tells_that_it_is_ready(plain):
     }  # fmt: skip
     assert plain.get("/health") == (200, '{"status":"ok"}')
     assert "csms_connected_charge_points 0" in plain.get("/metrics")[1]
+
+
+def test_it_leaves_no_core_with_what_is_in_its_memory(plain):
+    allowed = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (allowed[1], allowed[1]))
+    try:
+        plain.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, allowed)
+    limits = Path(f"/proc/{plain.process.pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE), limits
 
 
 @pytest.mark.parametrize(
