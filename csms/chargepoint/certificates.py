@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -14,6 +14,7 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.handlers.certificate_requests import Signer, Signing, SigningFailed, Wanted
 from csms.ledger import certificates
+from csms.ledger.certificates import SigningRequest
 from csms.store import certificates as stored
 
 _log = Logger()
@@ -21,47 +22,60 @@ _log = Logger()
 
 @define(eq=False)
 class Certificates:
-    """See the module."""
+    """See the module. What was promised and not signed when the daemon died is signed after its next start."""
 
     _shared: Shared
     _registry: Registry
     _chains: IssuedChains
+    _signing: Signing
+    _signer: Signer
+    _asked_here: set[str] | None = field(factory=set)
+    """Whose requests this daemon has accepted, until those of an earlier one are taken up."""
 
-    def serve(self, signing: Signing, signer: Signer) -> None:
+    def serve(self) -> None:
         """Have the requests signed that are accepted from now on."""
 
         def accepted(wanted: Wanted) -> None:
-            def done(_result: Any) -> None:
-                signing.in_hand.discard(wanted.client_id)
-
             self._chains.forget(wanted.client_id)
-            signing.in_hand.add(wanted.client_id)
-            issued = Deferred.fromCoroutine(self._issue(signer, wanted))
-            issued.addErrback(_failed, wanted.client_id).addBoth(done)
+            if self._asked_here is not None:
+                self._asked_here.add(wanted.client_id)
+            self._begin(wanted.client_id, wanted.kept(self._shared.now()), wanted.message_id)
 
-        signing.on_accepted = accepted
+        self._signing.on_accepted = accepted
 
-    async def _issue(self, signer: Signer, wanted: Wanted) -> None:
-        client_id, certificate_type = wanted.client_id, wanted.certificate_type
+    async def work(self) -> None:
+        """Sign what an earlier daemon has accepted; once is enough."""
+        ledger = self._shared.ledger
+        if self._asked_here is None or not ledger.available:
+            return
+        found = await ledger.read(stored.unanswered_requests, self._shared.gateway_id)
+        asked_here, self._asked_here = self._asked_here, None
+        for client_id, wanted in found:
+            if client_id not in asked_here:
+                self._begin(client_id, wanted, None)
+
+    def _begin(self, client_id: str, wanted: SigningRequest, message_id: str | None) -> None:
+        def done(_result: Any) -> None:
+            self._signing.in_hand.discard(client_id)
+
+        self._signing.in_hand.add(client_id)
+        issued = Deferred.fromCoroutine(self._issue(client_id, wanted, message_id))
+        issued.addErrback(_failed, client_id).addBoth(done)
+
+    async def _issue(self, client_id: str, wanted: SigningRequest, message_id: str | None) -> None:
         try:
             names = await self._shared.ledger.read(stored.certificate_names, client_id)
-            signed = await signer.sign(wanted.csr, names, self._shared.now())
+            signed = await self._signer.sign(wanted.csr, names, self._shared.now())
             await check_length(self._shared, client_id, signed.chain)
         except SigningFailed as error:
             reason = str(error)
             _log.error("{client_id}: its certificate was not signed: {reason}", client_id=client_id, reason=reason)
             await self._registry.decide(
-                client_id,
-                lambda state, context: certificates.fail(
-                    state, context, reason=reason, serial_number=None, certificate_type=certificate_type
-                ),
-                wanted.message_id,
+                client_id, lambda state, context: certificates.give_up(state, context, wanted, reason), message_id
             )
             return
         # Between its messages: the answer to SignCertificate has left when this is decided.
-        await self._chains.send(
-            client_id, wanted.kept(self._shared.now()), signed.certificate, signed.chain, wanted.message_id
-        )
+        await self._chains.send(client_id, wanted, signed.certificate, signed.chain, message_id)
 
 
 async def check_length(shared: Shared, client_id: str, chain: str) -> None:

@@ -50,6 +50,7 @@ class Operations:
     _cost_updates_every_s: float
     certificate_watch: CertificateWatch
     _chains: IssuedChains | None
+    _certificates: Certificates | None
     _signing_requests: SigningRequests | None
 
     @classmethod
@@ -79,10 +80,10 @@ class Operations:
         shared.on_ready.append(commands.ready)
         shared.on_booted.append(arrival.booted)
         chains = IssuedChains(shared, registry, commands, signing_patience)
-        certificates = Certificates(shared, registry, chains)
-        signing_requests = None
+        certificates = signing_requests = None
         if signing is not None and signer is not None:
-            certificates.serve(signing, signer)
+            certificates = Certificates(shared, registry, chains, signing, signer)
+            certificates.serve()
         if signing is not None and other_authority is not None:
             signing_requests = SigningRequests(shared, registry, commands, chains, other_authority, signing_patience)
             signing_requests.serve(signing)
@@ -104,6 +105,7 @@ class Operations:
             cost_updates_every_s,
             CertificateWatch(shared, registry, expiry_notice),
             chains if signing is not None else None,
+            certificates,
             signing_requests,
         )
 
@@ -115,9 +117,11 @@ class Operations:
             (SWEEP_EVERY_S, lambda: Deferred.fromCoroutine(self.commands.sweep())),
             (ANNOUNCE_EVERY_S, lambda: Deferred.fromCoroutine(self.certificate_watch.announce())),
         ]
-        signing_requests, chains = self._signing_requests, self._chains
+        certificates, signing_requests, chains = self._certificates, self._signing_requests, self._chains
         if chains is not None:
             jobs.append((SEND_EVERY_S, lambda: Deferred.fromCoroutine(chains.work())))
+        if certificates is not None:
+            jobs.append((LOOK_EVERY_S, lambda: Deferred.fromCoroutine(certificates.work())))
         if signing_requests is not None:
             jobs.append((LOOK_EVERY_S, lambda: Deferred.fromCoroutine(signing_requests.work())))
         if self._cost_updates_every_s > 0:

@@ -43,7 +43,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     message_id: str | None
 
     def kept(self, asked_at: datetime) -> SigningRequest:
-        """Return it as it is kept until another authority has signed it."""
+        """Return it as it is kept until it is signed."""
         return SigningRequest(
             csr=self.csr, asked_at=asked_at, certificate_type=self.certificate_type, request_id=self.request_id
         )
@@ -105,7 +105,7 @@ class Signing:
     names: Callable[[str], Deferred[Names]]
     """Tells the names of a charge point."""
     is_elsewhere: bool = False
-    """Another authority signs: requests are kept until it has."""
+    """Another authority signs, and has to hear of it."""
     on_accepted: Callable[[Wanted], None] = lambda _wanted: None
     in_hand: set[str] = field(factory=set)
     """The charge points whose last request is not settled: one at a time."""
@@ -144,9 +144,8 @@ def _answered(
     fault: str | None, request: Request, signing: Signing, result: Callable[[str], Any], wanted: Wanted
 ) -> Reply:
     if fault is None:
-        decision = _kept(request, wanted) if signing.is_elsewhere else _recorded(request)
         signing.on_accepted(wanted)
-        return Reply(result("Accepted"), decision)
+        return Reply(result("Accepted"), _kept(request, wanted, is_elsewhere=signing.is_elsewhere))
     _log.warn("{client_id}: its certificate is not signed: {reason}", client_id=wanted.client_id, reason=fault)
     decision = certificates.refuse(
         request.state,
@@ -163,13 +162,14 @@ def _recorded(request: Request) -> Decision[None]:
     return chargepoints.keep(request.state, request.context, kind=ACTION, body=request.payload)
 
 
-def _kept(request: Request, wanted: Wanted) -> Decision[None]:
+def _kept(request: Request, wanted: Wanted, *, is_elsewhere: bool) -> Decision[None]:
     return certificates.request(
         request.state,
         request.context,
         kind=ACTION,
         body=request.payload,
         wanted=wanted.kept(request.context.now),
+        is_elsewhere=is_elsewhere,
     )
 
 

@@ -63,20 +63,21 @@ class SigningRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 def request(
-    state: ChargePointState, context: Context, *, kind: str, body: object, wanted: SigningRequest
+    state: ChargePointState, context: Context, *, kind: str, body: object, wanted: SigningRequest, is_elsewhere: bool
 ) -> Decision[None]:
-    """Keep a request until another authority has answered it, and publish it; it takes the place of the one before."""
+    """Keep a request until it is answered, in place of the one before; where another authority has to, it is published."""
     draft = Draft(state, context)
     draft.change(record(state, context, kind, body))
     facts.know(draft, context, REQUEST, OWN, wanted)
-    draft.emit(
-        "signing_requested",
-        SigningRequested(
-            csr=wanted.csr,
-            certificate_type=wanted.certificate_type or UNSET,
-            request_id=wanted.request_id if wanted.request_id is not None else UNSET,
-        ),
-    )
+    if is_elsewhere:
+        draft.emit(
+            "signing_requested",
+            SigningRequested(
+                csr=wanted.csr,
+                certificate_type=wanted.certificate_type or UNSET,
+                request_id=wanted.request_id if wanted.request_id is not None else UNSET,
+            ),
+        )
     return draft.decide(None)
 
 

@@ -63,7 +63,8 @@ class Site(SigningSite):
         signing = Signing(self.signer, control.names)
         self.serve(signing)
         self.watch = CertificateWatch(control.shared, control.registry, 30 * DAY)
-        Certificates(control.shared, control.registry, self.chains).serve(signing, self.signer)
+        self.certificates = Certificates(control.shared, control.registry, self.chains, signing, self.signer)
+        self.certificates.serve()
         self.connect()
 
 
@@ -81,6 +82,28 @@ def make(tmp_path, version=V16, waits=False):
     site.restart()
     threads.waits = waits
     return site
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_was_promised_is_signed_after_a_crash_and_signed_once(tmp_path, version):
+    site = make(tmp_path, version, waits=True)
+    site.ask()
+    site.threads.work()  # the policy is looked at
+    site.control.settle()
+    assert (site.answers, site.told) == (["Accepted"], [])
+    site.threads.jobs.clear()  # the daemon dies before it has signed
+    site.threads.waits = False
+    site.restart()
+    for _ in range(2):
+        site.control.get(site.certificates.work())
+        site.control.settle()
+    assert site.told == ["certificate_signed", "certificate_installed"]
+    assert len(site.sent) == 1
+    assert not site.is_open
+    site.restart()
+    site.control.get(site.certificates.work())
+    site.control.settle()
+    assert site.sent == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)

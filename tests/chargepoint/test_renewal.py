@@ -35,7 +35,7 @@ class Site(SigningSite):
         control.get(authority.load())
         signing = Signing(authority, control.names)
         self.serve(signing)
-        Certificates(control.shared, control.registry, self.chains).serve(signing, authority)
+        Certificates(control.shared, control.registry, self.chains, signing, authority).serve()
         control.ledger.states["CP1"] = state_of("CP1", accept_expired_certificate=True, booted=True)
 
     def come(self, *, ended=True):
