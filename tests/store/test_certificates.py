@@ -39,7 +39,9 @@ async def _connect(store, client_id, gateway_id=GATEWAY):
 
 async def _ask(store, client_id, wanted):
     def ask(state):
-        return certificates.request(state, _context(), kind="SignCertificate", body={"csr": wanted.csr}, wanted=wanted)
+        return certificates.request(
+            state, _context(), kind="SignCertificate", body={"csr": wanted.csr}, wanted=wanted, is_elsewhere=True
+        )
 
     await store.decide(client_id, "Accepted", ask)
 
