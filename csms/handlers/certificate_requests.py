@@ -144,8 +144,9 @@ def _answered(
     fault: str | None, request: Request, signing: Signing, result: Callable[[str], Any], wanted: Wanted
 ) -> Reply:
     if fault is None:
+        decision = _kept(request, wanted, is_elsewhere=signing.is_elsewhere)
         signing.on_accepted(wanted)
-        return Reply(result("Accepted"), _kept(request, wanted, is_elsewhere=signing.is_elsewhere))
+        return Reply(result("Accepted"), decision)
     _log.warn("{client_id}: its certificate is not signed: {reason}", client_id=wanted.client_id, reason=fault)
     decision = certificates.refuse(
         request.state,
