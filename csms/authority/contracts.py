@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from csms import certificates
 from csms.authority.contract_chain import Roots, Verified, verify
+from csms.authority.signing import RunInThread
 from csms.certificates import BadCertificate
 from csms.handlers.contracts import CertificateStatus, Contract
 from csms.handlers.iso15118 import Responders
@@ -22,8 +23,6 @@ _log = Logger()
 _AT_ONCE = 2
 _SUFFIXES = frozenset({".pem", ".crt", ".cer"})
 _MOST_BYTES = 4 * 1024 * 1024
-RunInThread = Callable[..., Deferred[Any]]
-"""``run(function, *arguments)``, as `twisted.internet.threads.deferToThread`."""
 
 
 class RootsError(Exception):

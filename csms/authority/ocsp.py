@@ -15,9 +15,10 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent
 
 from csms.authority.cache import Cache
-from csms.authority.contracts import RunInThread, read_certificates
+from csms.authority.contracts import read_certificates
 from csms.authority.exchange import ask_again, body_of, headers, in_time, reason_of
 from csms.authority.ocsp_messages import read_response, request_for
+from csms.authority.signing import RunInThread
 from csms.handlers.contracts import OcspData
 from csms.handlers.iso15118 import NoAnswer, OcspAnswer
 from csms.metrics import Counters
