@@ -54,7 +54,10 @@ class NewestFirst:
             if is_there(connection):
                 return connection, address
             self._refuse(connection, GONE)
-        raise reason
+        try:
+            raise reason
+        finally:
+            del reason  # or error and frame keep each other, one pair for each round
 
     def _fetch(self) -> OSError:
         """Take who waits in the kernel; return why no more were taken."""
