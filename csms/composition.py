@@ -32,6 +32,7 @@ from csms.authority.external import ExternalAuthority, Service
 from csms.authority.ocsp import OcspResponders, OcspTerms
 from csms.authority.signing import CertificateAuthority
 from csms.authority.webhook import Terms, Webhook, webhook
+from csms.batches import Batch
 from csms.chargepoint.certificate_watch import CertificateWatch, OwnCertificate
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.dispatch import Dispatcher
@@ -144,7 +145,7 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             for version in SUPPORTED
         },
         counters=counters,
-        publish_protocol_event=_to_both(stream, message_log) if stream is not None else message_log.offer,
+        publish_protocol_event=_in_batches(reactor, stream, message_log),
         unknown_chargepoints=_REGISTRATIONS[settings.ocpp.unknown_chargepoints],
         validation=settings.ocpp.validation,
     )
@@ -396,12 +397,19 @@ def _mqtt(
     return stream, relay, client
 
 
-def _to_both(stream: ProtocolStream, message_log: MessageLog) -> Callable[[ProtocolEvent], None]:
-    def publish(event: ProtocolEvent) -> None:
-        stream.offer(event)
-        message_log.offer(event)
+def _in_batches(
+    reactor: Any, stream: ProtocolStream | None, message_log: MessageLog
+) -> Callable[[ProtocolEvent], None]:
+    """Return the way of protocol events to the stream, if there is one, and to the raw log."""
 
-    return publish
+    def offer(events: list[ProtocolEvent]) -> None:
+        if stream is not None:
+            for event in events:
+                stream.offer(event)
+        for event in events:
+            message_log.offer(event)
+
+    return Batch(reactor, offer).add
 
 
 def _absolute(path: str | None) -> str | None:

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, bindparam, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -46,7 +45,7 @@ class Store:
     thread when the daemon has to stop because of the database.
     """
 
-    _reactor: IReactorFromThreads
+    _reactor: Any
     _url: URL
     _durability: Durability
     _gateway_id: str
@@ -174,7 +173,7 @@ class Store:
         future: Future[Result] = Future()
         done: Deferred[Result] = Deferred()
         done.addCallbacks(future.set_result, lambda failure: future.set_exception(failure.value))
-        self.writer.submit_for(job, done)
+        self.writer.submit_from_thread(job, done)
         return future
 
     def read(self, query: Callable[..., Result], *arguments: Any) -> Deferred[Result]:

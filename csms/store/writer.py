@@ -15,11 +15,11 @@ from msgspec import Struct
 from sqlalchemy import Connection, Engine, bindparam, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from csms.batches import Batch
 from csms.ledger.decision import Decision
 from csms.store import tables
 from csms.store.errors import StoreBroken, StoreUnavailable
@@ -73,7 +73,7 @@ class GroupCommitWriter:
 
     def __init__(
         self,
-        reactor: IReactorFromThreads,
+        reactor: Any,
         engine: Engine,
         *,
         on_events: Callable[[list[LoggedEvent]], None],
@@ -88,6 +88,7 @@ class GroupCommitWriter:
         self._on_broken = on_broken
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._statements = Statements(engine.dialect)
+        self._decisions: Batch[tuple[Decision[Any], Waiter]] = Batch(reactor, self._hand_over)
         self._connection: Connection | None = None
         self._pool = ThreadPool(1, 1, "ledger-writer")
         self._take_positions = (
@@ -110,6 +111,7 @@ class GroupCommitWriter:
 
     def stop(self) -> None:
         """Commit what was handed over, then end the thread; blocks until it has ended."""
+        self._decisions.flush()
         self._queue.put(None)
         self._pool.stop()
 
@@ -124,11 +126,24 @@ class GroupCommitWriter:
         return done
 
     def submit_for(self, job: Job, done: Waiter) -> None:
-        """As `submit`, for somebody who waits already. May be called from any thread."""
-        try:
-            self._queue.put(_Entry(self._statements.prepare(job) if isinstance(job, Decision) else job, done))
-        except Exception:  # noqa: BLE001 - what cannot be prepared is this decision's fault alone
-            done.callback(Failure())
+        """As `submit`, for somebody who waits already. Decisions of one turn of the reactor are handed over together."""
+        if isinstance(job, Decision):
+            self._decisions.add((job, done))
+        else:
+            self._decisions.flush()  # what was decided before is written before
+            self._queue.put(_Entry(job, done))
+
+    def submit_from_thread(self, job: Callable[[Connection], Any], done: Waiter) -> None:
+        """As `submit_for`, from another thread than the reactor's."""
+        self._queue.put(_Entry(job, done))
+
+    def _hand_over(self, decisions: list[tuple[Decision[Any], Waiter]]) -> None:
+        prepare, put = self._statements.prepare, self._queue.put
+        for decision, done in decisions:
+            try:
+                put(_Entry(prepare(decision), done))
+            except Exception:  # noqa: BLE001 - what cannot be prepared is this decision's fault alone
+                done.callback(Failure())
 
     def _run(self) -> None:
         running = True
