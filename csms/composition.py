@@ -32,7 +32,6 @@ from csms.authority.external import ExternalAuthority, Service
 from csms.authority.ocsp import OcspResponders, OcspTerms
 from csms.authority.signing import CertificateAuthority
 from csms.authority.webhook import Terms, Webhook, webhook
-from csms.batches import Batch
 from csms.chargepoint.certificate_watch import CertificateWatch, OwnCertificate
 from csms.chargepoint.commands import Commands
 from csms.chargepoint.dispatch import Dispatcher
@@ -70,6 +69,7 @@ from csms.store.message_log import MessageLog
 from csms.store.retention import Retention
 from csms.store.store import Store
 from csms.systemd import Notifier
+from csms.turns import Stage, Turn
 from csms.websocket.client_certificates import ClientCertificates, shown_by
 from csms.websocket.door import CERTIFICATE, Door
 from csms.websocket.factory import ChargePointFactory
@@ -145,9 +145,10 @@ def build(reactor: Any, settings: Settings, environment: Mapping[str, str]) -> D
             for version in SUPPORTED
         },
         counters=counters,
-        publish_protocol_event=_in_batches(reactor, stream, message_log),
+        publish_protocol_event=_together(store.turn, stream, message_log),
         unknown_chargepoints=_REGISTRATIONS[settings.ocpp.unknown_chargepoints],
         validation=settings.ocpp.validation,
+        turn=store.turn,
     )
     registry = Registry(shared)
     hashing = Threads(reactor, _HASHING_THREADS, max(settings.limits.handshakes, _LEAST_HASHES))
@@ -397,9 +398,7 @@ def _mqtt(
     return stream, relay, client
 
 
-def _in_batches(
-    reactor: Any, stream: ProtocolStream | None, message_log: MessageLog
-) -> Callable[[ProtocolEvent], None]:
+def _together(turn: Turn, stream: ProtocolStream | None, message_log: MessageLog) -> Callable[[ProtocolEvent], None]:
     """Return the way of protocol events to the stream, if there is one, and to the raw log."""
 
     def offer(events: list[ProtocolEvent]) -> None:
@@ -409,7 +408,7 @@ def _in_batches(
         for event in events:
             message_log.offer(event)
 
-    return Batch(reactor, offer).add
+    return turn.batch(Stage.TOLD, offer).add
 
 
 def _absolute(path: str | None) -> str | None:

@@ -18,6 +18,7 @@ from csms.metrics import Counters
 from csms.ocppj.schemas import Mode
 from csms.ocppj.versions import Version
 from csms.store.writer import Waiter
+from csms.turns import Turn
 
 _VALIDATION_MODES: dict[str, Mode] = {"strict": "strict", "tolerant": "tolerant", "off": "off"}
 
@@ -71,6 +72,7 @@ class Shared:
     """Told the client id when its BootNotification was answered, whatever the answer."""
     unknown_chargepoints: Registration = "Accepted"
     validation: Mode = "tolerant"
+    turn: Turn = attrs.field(default=attrs.Factory(lambda shared: Turn(shared.clock), takes_self=True))
 
     def context(self, message_id: str | None) -> Context:
         """Return the circumstances of something that happens now."""

@@ -28,6 +28,7 @@ from csms.store.tag_facts import tag_facts
 from csms.store.tag_memory import STAYS_WHERE_ALONE, STAYS_WHERE_SHARED, TagMemory
 from csms.store.tail import Tail
 from csms.store.writer import GroupCommitWriter, Ruling, Waiter, unavailable
+from csms.turns import Turn
 
 Result = TypeVar("Result")
 _READERS = 2
@@ -57,12 +58,14 @@ class Store:
     _readers: ThreadPool = field(factory=lambda: ThreadPool(0, _READERS, "ledger-reader"))
     _browsers: ThreadPool = field(factory=lambda: ThreadPool(0, _BROWSERS, "ledger-browser"))
     tail: Tail = field(factory=Tail)
+    turn: Turn = field(init=False)
     _tags: TagMemory = field(init=False)
     _ids: range = range(0)
     _write_engine: Engine = field(init=False)
     _read_engine: Engine | None = None
 
     def __attrs_post_init__(self) -> None:
+        self.turn = Turn(self._reactor)
         self._tags = TagMemory(STAYS_WHERE_SHARED if self.is_shared else STAYS_WHERE_ALONE)
 
     def open(self) -> Deferred[None]:
@@ -94,6 +97,7 @@ class Store:
     def _start(self, _ignored: None) -> None:
         self._writer = GroupCommitWriter(
             self._reactor,
+            self.turn,
             self._write_engine,
             on_events=self._log_grew,
             on_tags=self._tags.changed,

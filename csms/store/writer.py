@@ -19,7 +19,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from csms.batches import Batch
 from csms.ledger.decision import Decision
 from csms.store import tables
 from csms.store.errors import StoreBroken, StoreUnavailable
@@ -27,6 +26,7 @@ from csms.store.event_log import LoggedEvent
 from csms.store.id_tags import CHANGED
 from csms.store.room import make_room, try_large_write
 from csms.store.rows import Prepared, Statements
+from csms.turns import Stage, Turn
 
 _MAX_GROUP = 256
 _PROBE_S = 1.0
@@ -74,6 +74,7 @@ class GroupCommitWriter:
     def __init__(
         self,
         reactor: Any,
+        turn: Turn,
         engine: Engine,
         *,
         on_events: Callable[[list[LoggedEvent]], None],
@@ -88,7 +89,7 @@ class GroupCommitWriter:
         self._on_broken = on_broken
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._statements = Statements(engine.dialect)
-        self._decisions: Batch[tuple[Decision[Any], Waiter]] = Batch(reactor, self._hand_over)
+        self._decisions = turn.batch(Stage.DECIDED, self._hand_over)
         self._connection: Connection | None = None
         self._pool = ThreadPool(1, 1, "ledger-writer")
         self._take_positions = (

@@ -16,6 +16,7 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.loops import Loops
 from csms.metrics import Counters
+from csms.turns import Stage
 from csms.websocket.client_certificates import Shown
 from csms.websocket.compression import accept
 from csms.websocket.door import Door
@@ -28,6 +29,15 @@ from csms.websocket.tls_refusals import refusal_of
 _log = Logger()
 _CLOSE_HANDSHAKE_TIMEOUT_S = 5
 _GOING_AWAY = 1001
+
+
+def _take_in(messages: list[tuple[ChargePointProtocol, bytes]]) -> None:
+    for protocol, text in messages:
+        try:
+            protocol.onMessage(text, False)
+        except Exception:  # noqa: BLE001 - as the reactor does: what fails loses its connection
+            _log.failure("reading failed")
+            protocol.drop("an error of the daemon")
 
 
 class _TooMany(Protocol):
@@ -74,6 +84,7 @@ class ChargePointFactory(WebSocketServerFactory):
         self._addresses = AddressCount(limits.connections_per_address)
         self._open: dict[ChargePointProtocol, None] = {}
         self._loops = Loops(reactor)
+        self.inbox = shared.turn.batch(Stage.RECEIVED, _take_in)
         self.setProtocolOptions(
             openHandshakeTimeout=limits.handshake_timeout_s,
             closeHandshakeTimeout=_CLOSE_HANDSHAKE_TIMEOUT_S,
@@ -149,6 +160,7 @@ class ChargePointFactory(WebSocketServerFactory):
 
     def hold_all(self) -> None:
         """Read no further messages: what is in flight is answered, and then the sockets close."""
+        self.inbox.flush()
         for protocol in list(self._open):
             protocol.hold("stopping")
 

@@ -68,7 +68,7 @@ class ChargePointProtocol(AdmissionProtocol):
             if not self._holds and not self.data and self.current_frame is None and not self.inside_message:
                 payload = whole_text(data, self.maxFramePayloadSize)
                 if payload is not None:
-                    self.onMessage(payload, False)
+                    self.factory.inbox.add((self, payload))
                     return
         elif (
             self.state == self.STATE_CONNECTING
@@ -78,6 +78,8 @@ class ChargePointProtocol(AdmissionProtocol):
         ):
             self.failHandshake("the request header is too large", 431)
             return
+        # What came before comes before.
+        self.factory.inbox.flush()
         self._dataReceived(data)
 
     def consumeData(self) -> None:
@@ -183,6 +185,7 @@ class ChargePointProtocol(AdmissionProtocol):
         super()._fail_connection(code, reason)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.inbox.flush()
         if self.session is None and not self._is_refused and isinstance(reason.value, SSL.Error):
             self.factory.refused_by_tls(self._address, self.transport, reason.value)
         super().connectionLost(reason)
@@ -202,6 +205,7 @@ class ChargePointProtocol(AdmissionProtocol):
                 self.transport.write(frame)
 
     def close(self, code: int, reason: str) -> None:
+        self.factory.inbox.flush()
         self._close_reason = self._close_reason or reason
         if self.state == self.STATE_OPEN:
             # Not sendClose: Autobahn keeps an application from sending the codes that are meant for servers.
@@ -237,6 +241,7 @@ class ChargePointProtocol(AdmissionProtocol):
 
     def drop(self, reason: str) -> None:
         """Cut the socket without a closing handshake: the other side does not answer."""
+        self.factory.inbox.flush()
         self._close_reason = self._close_reason or reason
         self.dropConnection(abort=True)
 

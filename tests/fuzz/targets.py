@@ -13,7 +13,7 @@ from csms.websocket import handshake
 from csms.websocket.admission import _tidy
 from tests.fakes import LogCapture
 from tests.fuzz.checked_session import VERSIONS, CheckedSession
-from tests.websocket.desk import PEER, Desk, Wire
+from tests.websocket.desk import PEER, Desk, Wire, read
 from tests.websocket.raw_client import split_frames
 
 _WEBSOCKET_CLOSE_CODES = {1000, 1001, 1002, 1003, 1007, 1009, 1013}
@@ -113,7 +113,7 @@ def fuzz_websocket(data: bytes) -> None:
         for start in range(0, len(rest), size):
             if protocol.transport.disconnecting or protocol.transport.aborted:
                 break
-            protocol.dataReceived(rest[start : start + size])
+            read(protocol, rest[start : start + size])
             desk.ledger.commit_all()
         assert len(protocol.data) < _MOST_HELD_BYTES
         head, _, body = protocol.transport.value().partition(b"\r\n\r\n")

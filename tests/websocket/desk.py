@@ -76,6 +76,12 @@ class Desk:
         return protocol
 
 
+def read(protocol, data):
+    """Have a protocol read something, and the turn of the reactor end."""
+    protocol.dataReceived(data)
+    protocol.factory.clock.advance(0)
+
+
 class Recorder:
     """Stands in for a session: keeps what it is handed, and wants UTF-8."""
 

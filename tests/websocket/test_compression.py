@@ -8,7 +8,7 @@ import pytest
 
 from csms.websocket.compression import COMPRESSED_FROM
 from tests.fakes import state_of
-from tests.websocket.desk import Desk
+from tests.websocket.desk import Desk, read
 from tests.websocket.raw_client import BINARY, CLOSE, PING, TEXT, call, frame
 
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
@@ -78,7 +78,7 @@ def test_what_is_agreed_upon(offer, answer):
     protocol = connected(offer)
     assert answered(protocol) == answer
     # Whatever was offered, it comes in, and what is not compressed is understood.
-    protocol.dataReceived(frame(call("1")))
+    read(protocol, frame(call("1")))
     assert protocol.session.messages == [call("1")]
 
 

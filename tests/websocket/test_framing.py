@@ -4,7 +4,7 @@ and opcodes (4), fragments (5), UTF-8 (6) and the closing handshake (7). Each ro
 
 import pytest
 
-from tests.websocket.desk import recording
+from tests.websocket.desk import read, recording
 from tests.websocket.raw_client import BINARY, CLOSE, PING, PONG, TEXT, frame
 
 NORMAL, PROTOCOL_ERROR, BAD_DATA = 1000, 1002, 1007
@@ -27,7 +27,7 @@ def outcome(*reads):
     """Return what came of it: messages for the session, pongs and close codes that were sent."""
     protocol = recording()
     for data in reads:
-        protocol.dataReceived(data)
+        read(protocol, data)
     frames = protocol.transport.frames
     closes = [int.from_bytes(payload[:2], "big") for opcode, payload in frames if opcode == CLOSE]
     return protocol.session.messages, [payload for opcode, payload in frames if opcode == PONG], closes
