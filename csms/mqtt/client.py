@@ -15,8 +15,9 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 from attrs import define
@@ -29,7 +30,17 @@ from twisted.python.threadpool import ThreadPool
 
 from csms.mqtt import packets
 from csms.mqtt.buffered import BufferedSocket
-from csms.mqtt.feed import IDLE_S, Broker, Feed, HoldDelivery, Receiver, Retained, Unpublishable
+from csms.mqtt.feed import (
+    IDLE_S,
+    Acknowledgements,
+    Broker,
+    Feed,
+    HoldDelivery,
+    Outgoing,
+    Receiver,
+    Retained,
+    Unpublishable,
+)
 from csms.mqtt.incoming import MalformedPacket, Message, decode_publish, decode_suback
 
 _log = Logger()
@@ -46,6 +57,7 @@ _OVERHEAD_BYTES = 2048
 _LARGEST_RECEIVED = 4 * 1024 * 1024
 """A broker of MQTT 5 keeps what is larger; a command of that size is none."""
 _FIRST_FAILURE = 0x80
+_LAST_PACKET_ID = 65535
 _BREATH_S = 0.01
 """The least time between two rounds of publishing: under load the thread works in bursts, not against the reactor's."""
 _DISCONNECT = b"\xe0\x00"
@@ -67,18 +79,20 @@ class _Client(paho.Client):  # type: ignore[misc]
 
     Its socket is buffered: paho reads an acknowledgement in three calls to the kernel and writes each message in one. And a
     message of QoS 0 or 1 goes to the socket without the objects that paho makes to wait for it and to send it again, for our
-    sessions are clean and the feeds know what is in flight; its acknowledgement goes to ``acknowledged(packet_id, reason)``.
+    sessions are clean and the feeds know what is in flight; its acknowledgement goes to ``acknowledged``.
     What comes is decoded by `incoming`.
     """
 
-    acknowledged: Callable[[int, int], None]
+    acknowledged: Callable[[Acknowledgements], None]
     received: Callable[[Message], None]
     answered: Callable[[int, bytes], None]
 
     def next_packet_id(self) -> int:
-        """Return a packet identifier that is free."""
-        number: int = self._mid_generate()
-        return number
+        """Return the next packet identifier; for paho's own packets, too."""
+        self._last_mid: int = self._last_mid % _LAST_PACKET_ID + 1
+        return self._last_mid
+
+    _mid_generate = next_packet_id  # paho's own takes a lock, where there is one thread
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read what has come: first the acknowledgements that stand in front, then what paho has to look at."""
@@ -87,8 +101,7 @@ class _Client(paho.Client):  # type: ignore[misc]
             settled, place = packets.acknowledgements(*connection.read_ahead())
             if settled:
                 connection.skip_to(place)
-                for packet_id, reason in settled:
-                    self.acknowledged(packet_id, reason)
+                self.acknowledged(settled)
                 if not connection.pending():
                     return MQTTErrorCode.MQTT_ERR_SUCCESS
         code: MQTTErrorCode = super().loop_read(max_packets)
@@ -148,7 +161,7 @@ class _Client(paho.Client):  # type: ignore[misc]
             known = self._out_messages.pop(packet_id, None)
         if known is not None:
             self._inflight_messages -= 1
-        self.acknowledged(packet_id, reason)
+        self.acknowledged([(packet_id, reason)])
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
@@ -163,7 +176,7 @@ class _PahoLink:
     refused: int | None = None
     window: int = _MAX_IN_FLIGHT
     reply_window: int = _MAX_REPLIES_IN_FLIGHT
-    largest: int | None = None
+    largest: float = inf
     writable: bool = True
     """Whether the socket took all that it was given last time. What other feeds have put there since does not count."""
 
@@ -196,39 +209,38 @@ class _PahoLink:
             self.gone = self.gone or paho.error_string(code)
         return int(packet_id or 0)
 
-    def publish(
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int,
-        retain: bool = False,
-        properties: bytes = b"",
-        correlation_data: bytes | None = None,
-    ) -> int:
-        if self.largest is not None:
-            size = len(payload) + len(correlation_data or b"")
-            if size + len(topic) + _OVERHEAD_BYTES > self.largest:
-                raise Unpublishable(f"{size} bytes are more than the broker takes")
-        packed = packets.all_properties(properties, correlation_data) if self.is_v5 else b""
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: bytes = b"") -> int:
+        (outcome,) = self.publish_all([(topic, payload, properties)], qos=qos, retain=retain)
+        if isinstance(outcome, Unpublishable):
+            raise outcome
+        return outcome
+
+    def publish_all(self, messages: Iterable[Outgoing], *, qos: int, retain: bool = False) -> list[int | Unpublishable]:
         if qos > 1:
-            return self._publish_twice(topic, payload, qos, retain, packed)
+            return [self._publish_twice(*message, qos=qos, retain=retain) for message in messages]
+        packed, outcomes = packets.publishes(
+            messages, self.client.next_packet_id, qos=qos, retain=retain, is_v5=self.is_v5, largest=self.largest
+        )
         connection: BufferedSocket | None = self.client.socket()
         if connection is None:
             self.gone = self.gone or "no connection"
-            return 0
-        packet_id = self.client.next_packet_id() if qos else 0
-        connection.put(packets.publish(topic, payload, qos=qos, retain=retain, packet_id=packet_id, properties=packed))
-        return packet_id
+        else:
+            connection.put(packed)
+        return outcomes
 
-    def _publish_twice(self, topic: str, payload: bytes, qos: int, retain: bool, properties: bytes) -> int:  # noqa: FBT001
+    def _publish_twice(
+        self, topic: str, payload: bytes, properties: bytes, *, qos: int, retain: bool
+    ) -> int | Unpublishable:
         """Publish with QoS 2, whose four packets are paho's."""
         if not topic:
-            raise Unpublishable("the topic is empty")
+            return Unpublishable("the topic is empty")
+        if len(topic) + len(payload) + len(properties) + _OVERHEAD_BYTES > self.largest:
+            return Unpublishable(f"{len(payload)} bytes are more than the broker takes")
+        packed = _Packed(packets.all_properties(properties)) if self.is_v5 else None
         try:
-            info = self.client.publish(topic, payload, qos, retain, _Packed(properties) if self.is_v5 else None)
+            info = self.client.publish(topic, payload, qos, retain, packed)
         except (ValueError, UnicodeError) as error:
-            raise Unpublishable(str(error)) from error
+            return Unpublishable(str(error))
         if info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
             self.gone = self.gone or "no connection"
         return int(info.mid)
@@ -435,16 +447,15 @@ class MqttClient:
             if maximum is not None:
                 replies = min(_MAX_REPLIES_IN_FLIGHT, maximum // 2) if self._receiver is not None else 0
                 link.window, link.reply_window = min(_MAX_IN_FLIGHT, maximum - replies), max(replies, 1)
-            link.largest = getattr(properties, "MaximumPacketSize", None) if properties is not None else None
+            link.largest = getattr(properties, "MaximumPacketSize", inf)
             link.connected = True
 
         def on_disconnect(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             link.gone = link.gone or str(reason)
 
-        def acknowledged(packet_id: int, reason: int) -> None:
+        def acknowledged(acknowledgements: Acknowledgements) -> None:
             for feed in self._feeds:
-                if feed.acknowledged(packet_id, reason):
-                    return
+                acknowledgements = feed.acknowledged(acknowledgements)
 
         client.on_connect = on_connect
         client.on_disconnect = on_disconnect

@@ -436,7 +436,7 @@ def test_many_messages_come_in_few_turns_and_feeds_are_served_meanwhile(mosquitt
 def test_correlation_data_is_published(mosquitto, start):
     feed = FakeFeed()
     feed.pump = lambda link: (
-        feed.waiting and link.publish("a/b", b"{}", qos=1, correlation_data=feed.waiting.pop()),
+        feed.waiting and link.publish("a/b", b"{}", qos=1, properties=packets.correlation_data(feed.waiting.pop())),
         1,
     )[1]
     client = start(mosquitto.port, feed)
