@@ -332,6 +332,34 @@ def test_a_topic_that_cannot_be_is_unpublishable(mosquitto, start):
     assert "published" not in [refused.get(timeout=5) for _ in range(6)]
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_of_many_at_once_those_that_can_be_go_out_once_and_in_order(mosquitto, start, protocol, qos):
+    messages = [(f"a/{number}", b"%d" % number, packets.user_properties(("id", str(number)))) for number in range(12)]
+    messages[6] = ("", b"", b"")
+    outcomes = []
+
+    class AtOnce(FakeFeed):
+        def pump(self, link):
+            if not outcomes:
+                outcomes.extend(link.publish_all(messages, qos=qos))
+            return IDLE_S
+
+    feed = AtOnce()
+    with Subscriber(mosquitto.port, "a/#") as subscriber:
+        start(mosquitto.port, feed, protocol=protocol)
+        came = [subscriber.next() for _ in range(11)]
+    refused = outcomes.pop(6)
+    assert isinstance(refused, Unpublishable)
+    assert [(message.topic, message.payload) for message in came] == [each[:2] for each in messages if each[0]]
+    names = [getattr(message.properties, "UserProperty", None) for message in came]
+    assert names == [[("id", message.payload.decode())] if protocol == "5" else None for message in came]
+    if qos:
+        assert len(set(outcomes)) == 11
+        for _ in range(12):  # birth's, too
+            feed.wait_for(("acknowledged", 0))
+
+
 # What is subscribed to.
 
 
