@@ -10,17 +10,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-import msgspec
 from attrs import define, field
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.logger import Logger
 
 from csms.events import business, topics
 from csms.metrics import Counters
-from csms.mqtt import packets
+from csms.mqtt import cloud_events
 from csms.mqtt.feed import IDLE_S, Acknowledgements, HoldDelivery, Link, Unpublishable
 from csms.store import event_log
 from csms.store.event_log import EventLogReader, LoggedEvent
@@ -36,27 +34,7 @@ _SECONDS_BETWEEN_STATES = 0.5
 _SECONDS_BETWEEN_CURSOR_MOVES = 0.2
 _SECONDS_BETWEEN_ATTEMPTS = 1.0
 _HOLD = frozenset({0x87, 0x91, 0x97})  # not authorized, packet identifier in use, quota exceeded: they pass
-_ID, _TIME = packets.property_name(b"id"), packets.property_name(b"time")
-_json = msgspec.json.Encoder().encode
 _FIRST_FAILURE = 0x80  # the others do not: topic name invalid, payload format invalid, and whatever a broker says more
-
-
-@lru_cache(maxsize=64)
-def _kind(event_type: str) -> bytes:
-    """Return the CloudEvents attributes that all events of a kind share."""
-    return packets.user_properties(("specversion", "1.0"), ("type", f"csms.{event_type}"))
-
-
-@lru_cache(maxsize=4096)
-def _source(client_id: str) -> bytes:
-    return packets.user_property(b"source", b"/csms/chargepoints/" + topics.level(client_id).encode())
-
-
-def _attributes(event: LoggedEvent) -> bytes:
-    """Return the attributes of CloudEvents: names of ours, and levels of topics, which are publishable."""
-    event_id, time = event.event_id.encode(), _json(event.timestamp)[1:-1]
-    kind, source = _kind(event.event_type), _source(event.client_id)
-    return b"".join((kind, _ID, len(event_id).to_bytes(2), event_id, source, _TIME, len(time).to_bytes(2), time))
 
 
 @define(eq=False)
@@ -196,7 +174,7 @@ class Relay:
         return bool(self._read_ahead)
 
     def _publish(self, link: Link, events: Sequence[LoggedEvent]) -> None:
-        messages = [(event.topic, event.body, _attributes(event)) for event in events]
+        messages = [(event.topic, event.body, cloud_events.attributes(event)) for event in events]
         for event, outcome in zip(events, link.publish_all(messages, qos=self._qos), strict=True):
             if event.event_type != "meter_reading":
                 self._stale_states[event.client_id] = None
