@@ -64,19 +64,20 @@ _RUNNING = (
 _CHARGE_POINTS = (
     select(
         charge_points.c.client_id,
-        charge_points.c.connected_since.is_not(None),
-        charge_points.c.gateway_id,
-        charge_points.c.version,
-        charge_points.c.vendor,
-        charge_points.c.model,
-        charge_points.c.firmware_version,
         connectors.c.connector_id,
         connectors.c.status,
         connectors.c.error_code,
         evse_connectors.c.evse_id,
         evse_connectors.c.station_connector_id,
         evse_connectors.c.station_status,
+        charge_points.c.connected_since.is_not(None),
+        charge_points.c.gateway_id,
+        charge_points.c.version,
+        charge_points.c.vendor,
+        charge_points.c.model,
+        charge_points.c.firmware_version,
     )
+    .select_from(charge_points)
     .outerjoin(connectors, connectors.c.client_id == charge_points.c.client_id)
     .outerjoin(
         evse_connectors,
@@ -130,9 +131,8 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
     wanted = {"client_ids": list(client_ids)}
     running: dict[str, list[RunningTransaction]] = {}
     on_connector: dict[tuple[str, int], int] = {}
-    for client_id, transaction_id, connector_id, id_tag, start_time, *names, trail in connection.execute(
-        _RUNNING, wanted
-    ).all():
+    rows: Sequence[Any] = connection.execute(_RUNNING, wanted).all()
+    for client_id, transaction_id, connector_id, id_tag, start_time, *names, trail in rows:
         if trail is not None and trail.started_event_id is None:
             continue  # see `csms.ledger.state.Transaction.is_told`
         running.setdefault(client_id, []).append(
@@ -140,29 +140,18 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
         )
         on_connector[client_id, connector_id] = transaction_id
     states: dict[str, ChargePointNow] = {}
-    for (
-        client_id,
-        is_online,
-        gateway_id,
-        version,
-        vendor,
-        model,
-        firmware,
-        number,
-        status,
-        error,
-        *names,
-    ) in connection.execute(_CHARGE_POINTS, wanted).all():
+    rows = connection.execute(_CHARGE_POINTS, wanted).all()
+    for client_id, connector_id, status, error_code, evse_id, number, word, is_online, gateway_id, *about in rows:
         state = states.get(client_id)
         if state is None:
-            about = version or UNSET, vendor or UNSET, model or UNSET, firmware or UNSET
-            transactions_now = running.get(client_id, [])
-            state = states[client_id] = ChargePointNow(
-                client_id, now, bool(is_online), gateway_id or "", position, [], transactions_now, *about
-            )
-        if number is not None:
-            in_use_by = on_connector.get((client_id, number), UNSET)
-            state.connectors.append(ConnectorState(number, status, error or UNSET, in_use_by, *map(_known, names)))
+            known = [each or UNSET for each in about]
+            here = running.get(client_id, [])
+            state = ChargePointNow(client_id, now, bool(is_online), gateway_id or "", position, [], here, *known)
+            states[client_id] = state
+        if connector_id is not None:
+            transaction_id = on_connector.get((client_id, connector_id), UNSET)
+            told = map(_known, (evse_id, number, word))
+            state.connectors.append(ConnectorState(connector_id, status, error_code or UNSET, transaction_id, *told))
     return list(states.values())
 
 
