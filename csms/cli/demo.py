@@ -156,7 +156,7 @@ class Demonstration:
 
     def _start_subscriber(self, host: str, port: int) -> Child:
         self._display.say(f"subscriber: paho, csms/# at {host}:{port}")
-        command = [sys.executable, "-m", "csms.mqtt.subscriber", host, str(port), "csms/#"]
+        command = [sys.executable, "-m", "csms.mqtt.client", host, str(port), "csms/#"]
         child = self._children.start("subscriber", command, environment=_environment({}), talks=True)
 
         def subscribed() -> bool:

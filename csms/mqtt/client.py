@@ -1,229 +1,186 @@
-"""The MQTT client: keeps a connection to the broker, and has its feeds publish.
+"""paho's client, with shorter ways for what it does once per message: the only module that imports paho.
 
-One thread of a pool owns paho for good: it connects, publishes what its feeds have, and takes acknowledgements. The reactor
-never calls paho. Each connection is a new, clean session with a client of its own; what was in flight on an old one is the
-feeds' business.
+Run as ``python -m csms.mqtt.client HOST PORT TOPIC…`` it subscribes and prints each message as a line of JSON.
 """
 
 from __future__ import annotations
 
-import select
+import json
 import socket
-import time
+import ssl
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
-from twisted.logger import Logger
-from twisted.python.threadpool import ThreadPool
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
-from csms.mqtt.buffered import wait_for
-from csms.mqtt.feed import (
-    IDLE_S,
-    Acknowledgements,
-    Broker,
-    Feed,
-    HoldDelivery,
-    Receiver,
-    Retained,
-    Unpublishable,
-)
-from csms.mqtt.link import CONNECT_TIMEOUT_S, PahoLink, new_link
+from csms.mqtt import packets
+from csms.mqtt.buffered import BufferedSocket
+from csms.mqtt.feed import Acknowledgements, Broker, Retained
+from csms.mqtt.incoming import MalformedPacket, Message, decode_publish, decode_suback
 
-_log = Logger()
-_FIRST_BACKOFF_S = 1.0
-_LAST_BACKOFF_S = 60.0
-_UNSUPPORTED_VERSION = 0x84
-_BREATH_S = 0.01
-"""The least time between two rounds of publishing: under load the thread works in bursts, not against the reactor's."""
+_FIRST_FAILURE = 0x80
+_LAST_PACKET_ID = 65535
+_KEEPALIVE_S = 30
+_LARGEST_RECEIVED = 4 * 1024 * 1024
+"""A broker of MQTT 5 keeps what is larger; a command of that size is none."""
+CONNECT_TIMEOUT_S = 5.0
 
 
-class MqttClient:
-    """Keeps a connection to the broker and lets feeds publish over it, on a thread of its own.
+class PahoClient(paho.Client):  # type: ignore[misc]
+    """Used by one thread only.
 
-    ``receiver`` is given what is subscribed to, if anything is. ``random`` returns a number from 0 to 1; ``birth`` is asked for
-    at each connection, ``will`` is said by the broker when the connection dies, and by the client itself when it leaves.
+    Its socket is buffered: paho reads an acknowledgement in three calls to the kernel and writes each message in one. And a
+    message of QoS 0 or 1 goes to the socket without the objects that paho makes to wait for it and to send it again, for our
+    sessions are clean and the feeds know what is in flight; its acknowledgement goes to ``acknowledged``.
+    What comes is decoded by `incoming`.
     """
 
-    def __init__(
-        self,
-        broker: Broker,
-        feeds: Sequence[Feed],
-        *,
-        birth: Callable[[], Retained],
-        will: Retained,
-        random: Callable[[], float],
-        receiver: Receiver | None = None,
-    ) -> None:
-        self._broker = broker
-        self._feeds = feeds
-        self._birth = birth
-        self._will = will
-        self._random = random
-        self._receiver = receiver
-        self._pool = ThreadPool(1, 1, "mqtt")
-        self._awake = True  # until it is started nobody need be woken
-        self._stop_at: float | None = None
-        self._v5 = broker.protocol != "3.1.1"
-        self._spoke_v5 = False
-        self._trouble: str | None = None
-        self.connected = False
+    acknowledged: Callable[[Acknowledgements], None]
+    received: Callable[[Message], None]
+    answered: Callable[[int, bytes], None]
 
-    def start(self) -> None:
-        """Start the thread; the broker need not be there."""
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._awake = False
-        self._pool.start()
-        self._pool.callInThread(self._run)
+    @classmethod
+    def of(cls, broker: Broker, will: Retained, *, is_v5: bool) -> PahoClient:
+        """Return a client that is not connected yet."""
+        client = cls(
+            CallbackAPIVersion.VERSION2,
+            client_id=broker.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311,
+            clean_session=None if is_v5 else True,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(0)  # the window is the feeds' own
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        if broker.tls:
+            client.tls_set(broker.ca, broker.certificate, broker.key, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+        client.will_set(will.topic, will.payload, qos=1, retain=True)
+        client.suppress_exceptions = False
+        # With this set paho only queues; the thread writes a whole batch itself.
+        client.on_socket_register_write = lambda _client, _data, _socket: None
+        return client
 
-    def request_stop(self, flush_s: float) -> None:
-        """Ask the thread to deliver what the broker takes within a time, to say goodbye, and to end."""
-        self._stop_at = time.monotonic() + flush_s
-        self.wake()
+    def say_connect(self, host: str, port: int, *, takes_commands: bool) -> None:
+        """Say CONNECT; raises OSError or ValueError where nobody is there."""
+        terms = None
+        if takes_commands and self._protocol == MQTTProtocolVersion.MQTTv5:
+            terms = Properties(PacketTypes.CONNECT)
+            terms.MaximumPacketSize = _LARGEST_RECEIVED
+        self.connect(host, port, keepalive=_KEEPALIVE_S, properties=terms)
 
-    def join(self) -> None:
-        """Wait until the thread has ended; blocks."""
-        self._pool.stop()
-        self._wake_reader.close()
-        self._wake_writer.close()
+    def next_packet_id(self) -> int:
+        """Return the next packet identifier; for paho's own packets, too."""
+        self._last_mid: int = self._last_mid % _LAST_PACKET_ID + 1
+        return self._last_mid
 
-    def wake(self) -> None:
-        """Tell the thread that a feed has something; may be called from any thread."""
-        if not self._awake:
-            self._awake = True
-            with suppress(OSError):
-                self._wake_writer.send(b"\0")
+    _mid_generate = next_packet_id  # paho's own takes a lock, where there is one thread
 
-    # What follows runs on the client's thread.
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read what has come: first the acknowledgements that stand in front, then what paho has to look at."""
+        connection: BufferedSocket | None = self._sock
+        if connection is not None and not self._in_packet["command"]:
+            settled, place = packets.acknowledgements(*connection.read_ahead())
+            if settled:
+                connection.skip_to(place)
+                self.acknowledged(settled)
+                if not connection.pending():
+                    return MQTTErrorCode.MQTT_ERR_SUCCESS
+        code: MQTTErrorCode = super().loop_read(max_packets)
+        return code
 
-    def _run(self) -> None:
-        failures = 0
-        while self._stop_at is None:
-            try:
-                served = self._serve_one_connection()
-            except Exception:  # noqa: BLE001 - the thread must outlive whatever happened
-                _log.failure("the MQTT connection failed")
-                served = False
-            failures = 0 if served else failures + 1
-            if self._stop_at is None and not (failures == 1 and self._fall_back):
-                self._sleep(self._backoff_s(failures))
+    def _create_socket(self) -> Any:
+        connection = super()._create_socket()
+        # What is sent was gathered already. Without this the result of a command waits for the broker's delayed ACK (40 ms).
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return BufferedSocket(connection)
 
-    def _backoff_s(self, failures: int) -> float:
-        longest: float = min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(failures, 10))
-        return _FIRST_BACKOFF_S + (longest - _FIRST_BACKOFF_S) * self._random()
+    def _handle_pubackcomp(self, cmd: str) -> MQTTErrorCode:
+        del cmd
+        return self._settle(*self._acknowledgement())
 
-    @property
-    def _fall_back(self) -> bool:
-        return self._broker.protocol == "auto" and not self._v5
+    def _handle_pubrec(self) -> MQTTErrorCode:
+        """With QoS 2 the refusal comes here already; paho would not look at it."""
+        packet_id, reason = self._acknowledgement()
+        if reason >= _FIRST_FAILURE:
+            return self._settle(packet_id, reason)
+        code: MQTTErrorCode = super()._handle_pubrec()
+        return code
 
-    def _sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while self._stop_at is None and (left := until - time.monotonic()) > 0:
-            wait_for([self._wake_reader], (), left)
-            self._drain_wake()
-
-    def _drain_wake(self) -> None:
-        with suppress(BlockingIOError):
-            self._wake_reader.recv(4096)
-        # Only now: a wake between the two would otherwise be lost.
-        self._awake = False
-
-    def _serve_one_connection(self) -> bool:
-        link = self._connect()
-        if link is None:
-            return False
+    def _handle_publish(self) -> MQTTErrorCode:
         try:
-            self.connected = True
-            self._trouble = None
-            _log.info(
-                "connected to the MQTT broker {host}:{port} with MQTT {version}",
-                host=self._broker.host,
-                port=self._broker.port,
-                version="5" if link.is_v5 else "3.1.1",
+            message, packet_id = decode_publish(
+                self._in_packet["command"],
+                self._in_packet["packet"],
+                is_v5=self._protocol == MQTTProtocolVersion.MQTTv5,
             )
-            birth = self._birth()
-            link.publish(birth.topic, birth.payload, qos=1, retain=True)
-            for feed in self._feeds:
-                feed.begin(link)
-            self._serve(link)
-            self._leave(link)
-        except HoldDelivery as hold:
-            self._say("the MQTT broker refuses events for now: {reason}", str(hold))
-            return False
-        finally:
-            self.connected = False
-            for feed in self._feeds:
-                feed.end()
-            link.close()
-        if link.gone and self._stop_at is None:
-            self._say("lost the MQTT broker: {reason}", link.gone)
-        return True
+        except MalformedPacket as error:
+            raise paho.MalformedPacket(str(error)) from error
+        if message is not None:
+            self.received(message)
+        code: MQTTErrorCode = MQTTErrorCode.MQTT_ERR_SUCCESS if packet_id is None else self._send_puback(packet_id)
+        return code
 
-    def _say(self, text: str, reason: str) -> None:
-        """Log trouble when it changes, not at each attempt."""
-        if self._trouble != reason:
-            self._trouble = reason
-            _log.warn(text, reason=reason)
-
-    def _connect(self) -> PahoLink | None:
-        broker = self._broker
-        link = new_link(broker, self._will, is_v5=self._v5, acknowledged=self._acknowledged, receiver=self._receiver)
+    def _handle_suback(self) -> None:
         try:
-            link.connect(broker.host, broker.port)
-            deadline = time.monotonic() + CONNECT_TIMEOUT_S
-            while not link.connected and link.gone is None and link.refused is None:
-                if time.monotonic() > min(deadline, self._stop_at or deadline):
-                    link.gone = "no answer to CONNECT"
-                self._turn(link, 0.2)
-        except (OSError, ValueError) as error:
-            link.close()
-            self._say("cannot reach the MQTT broker: {reason}", f"{broker.host}:{broker.port}: {error}")
-            return None
-        if link.connected and link.gone is None:
-            self._spoke_v5 = self._spoke_v5 or link.is_v5
-            return link
-        link.close()
-        # A broker of 3.1.1 may answer a CONNECT of 5 with a code, or just hang up; so does any broker that is about to stop.
-        if broker.protocol == "auto":
-            hung_up = link.refused is None and not (link.connected or self._spoke_v5)
-            said_no = hung_up or link.refused in (_UNSUPPORTED_VERSION, 1)
-            self._v5 = not self._v5 if said_no else self._v5
-        code = f"refused with code {link.refused}" if link.refused is not None else link.gone
-        self._say("cannot connect to the MQTT broker: {reason}", f"{broker.host}:{broker.port}: {code}")
-        return None
+            packet_id, reasons = decode_suback(
+                self._in_packet["packet"], is_v5=self._protocol == MQTTProtocolVersion.MQTTv5
+            )
+        except MalformedPacket as error:
+            raise paho.MalformedPacket(str(error)) from error
+        self.answered(packet_id, reasons)
 
-    def _acknowledged(self, acknowledgements: Acknowledgements) -> None:
-        for feed in self._feeds:
-            acknowledgements = feed.acknowledged(acknowledgements)
+    def _handle_unsuback(self) -> MQTTErrorCode:
+        self._handle_suback()
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def _serve(self, link: PahoLink) -> None:
-        while link.gone is None:
-            began = time.monotonic()
-            pause_s = min((feed.pump(link) for feed in self._feeds), default=IDLE_S)
-            if self._stop_at is not None and (
-                time.monotonic() > self._stop_at or all(feed.drained for feed in self._feeds)
-            ):
-                return
-            self._turn(link, pause_s)
-            rest_s = _BREATH_S - (time.monotonic() - began)
-            if rest_s > 0 and self._stop_at is None:
-                select.select([], [], [], rest_s)
+    def _acknowledgement(self) -> tuple[int, int]:
+        packet = self._in_packet["packet"]
+        return packet[0] << 8 | packet[1], packet[2] if len(packet) > 2 else 0
 
-    def _turn(self, link: PahoLink, timeout_s: float) -> None:
-        if link.turn(self._wake_reader, timeout_s):
-            self._drain_wake()
+    def _settle(self, packet_id: int, reason: int) -> MQTTErrorCode:
+        with self._out_message_mutex:
+            known = self._out_messages.pop(packet_id, None)
+        if known is not None:
+            self._inflight_messages -= 1
+        self.acknowledged([(packet_id, reason)])
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def _leave(self, link: PahoLink) -> None:
-        """Say goodbye, as the will would."""
-        if link.gone is not None:
-            return
-        with suppress(Unpublishable):
-            link.publish(self._will.topic, self._will.payload, qos=1, retain=True)
-        deadline = time.monotonic() + 1
-        link.flush()
-        while link.gone is None and not link.writable and time.monotonic() < deadline:
-            self._turn(link, 0.1)
-        link.disconnect()
-        while link.gone is None and time.monotonic() < deadline:
-            self._turn(link, 0.1)
+
+def fault(code: int) -> str | None:
+    """Return what paho's code for the outcome of an operation says, None where nothing is wrong."""
+    is_well = code in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN)
+    return None if is_well else paho.error_string(code)
+
+
+def subscribe(host: str, port: int, topics: Sequence[str], say: Callable[[str, bytes], None]) -> None:
+    """Subscribe and call ``say(topic, payload)`` for each message, until interrupted."""
+
+    def on_connect(client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if not reason.is_failure:
+            client.subscribe([(topic, 1) for topic in topics])
+
+    def on_message(_client: Any, _data: Any, message: Any) -> None:
+        say(message.topic, message.payload)
+
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+    client.on_connect = on_connect
+    client.on_subscribe = lambda *_: say("", b"subscribed")
+    client.on_message = on_message
+    client.connect(host, port)
+    client.loop_forever()
+
+
+def _print_line(topic: str, payload: bytes) -> None:
+    sys.stdout.write(json.dumps({"topic": topic, "payload": payload.decode("utf-8", "replace")}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        subscribe(sys.argv[1], int(sys.argv[2]), sys.argv[3:] or ["csms/#"], _print_line)

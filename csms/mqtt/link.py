@@ -1,34 +1,25 @@
-"""One session with the broker: what goes out, what comes in, and when it is over. Besides `paho_client` it alone knows paho."""
+"""One session with the broker: what goes out, what comes in, and when it is over."""
 
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import inf
 from typing import Any
 
 from attrs import define
-from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from csms.mqtt import packets
 from csms.mqtt.buffered import BufferedSocket, wait_for
+from csms.mqtt.client import PahoClient, fault
 from csms.mqtt.feed import Acknowledgements, Broker, Outgoing, Receiver, Retained, Unpublishable
-from csms.mqtt.paho_client import PahoClient
 
-CONNECT_TIMEOUT_S = 5.0
-_KEEPALIVE_S = 30
 _MAX_IN_FLIGHT = 200
 _MAX_REPLIES_IN_FLIGHT = 8
 _MOST_PACKETS = 64
 """What is read before the feeds have their turn: a flood of commands must not starve them."""
 _OVERHEAD_BYTES = 2048
-_LARGEST_RECEIVED = 4 * 1024 * 1024
-"""A broker of MQTT 5 keeps what is larger; a command of that size is none."""
 _DISCONNECT = b"\xe0\x00"
 
 
@@ -52,11 +43,7 @@ class PahoLink:
 
     def connect(self, host: str, port: int) -> None:
         """Say CONNECT, whose answer comes in a later turn; raises OSError or ValueError where nobody is there."""
-        terms = None
-        if self.takes_commands and self.is_v5:
-            terms = Properties(PacketTypes.CONNECT)
-            terms.MaximumPacketSize = _LARGEST_RECEIVED
-        self.client.connect(host, port, keepalive=_KEEPALIVE_S, properties=terms)
+        self.client.say_connect(host, port, takes_commands=self.takes_commands)
 
     def accepted(self, maximum: int | None, largest: float) -> None:
         """Hear that the broker took CONNECT, how many messages it takes unacknowledged, and how large ones."""
@@ -87,9 +74,8 @@ class PahoLink:
             if self.gone is not None or not connection.pending():
                 return
 
-    def _check(self, code: MQTTErrorCode) -> None:
-        if code not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN):
-            self.gone = self.gone or paho.error_string(code)
+    def _check(self, code: int) -> None:
+        self.gone = self.gone or fault(code)
 
     def disconnect(self) -> None:
         """Say DISCONNECT behind what was published.
@@ -115,13 +101,13 @@ class PahoLink:
         connection: BufferedSocket | None = self.client.socket()
         if connection is None:
             return None
-        code = self.client.loop_write() if self.client.want_write() else MQTTErrorCode.MQTT_ERR_SUCCESS
+        written = fault(self.client.loop_write()) if self.client.want_write() else None
         try:
             connection.flush()
         except OSError as error:
             self.gone = self.gone or str(error)
         self.writable = not connection.unsent
-        self._check(code)
+        self.gone = self.gone or written
         still: BufferedSocket | None = self.client.socket()
         return still
 
@@ -133,9 +119,8 @@ class PahoLink:
         code, packet_id = self.client.unsubscribe(filters)
         return self._sent(code, packet_id)
 
-    def _sent(self, code: MQTTErrorCode, packet_id: int | None) -> int:
-        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self.gone = self.gone or paho.error_string(code)
+    def _sent(self, code: int, packet_id: int | None) -> int:
+        self._check(code)
         return int(packet_id or 0)
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: bytes = b"") -> int:
@@ -170,8 +155,7 @@ class PahoLink:
             info = self.client.publish(topic, payload, qos, retain, packed)
         except (ValueError, UnicodeError) as error:
             return Unpublishable(str(error))
-        if info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
-            self.gone = self.gone or "no connection"
+        self._check(info.rc)
         return int(info.mid)
 
 
@@ -194,20 +178,7 @@ def new_link(
     receiver: Receiver | None,
 ) -> PahoLink:
     """Return a link that is not connected yet; ``acknowledged`` is called with what the broker acknowledges."""
-    client = PahoClient(
-        CallbackAPIVersion.VERSION2,
-        client_id=broker.client_id,
-        protocol=MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311,
-        clean_session=None if is_v5 else True,
-        reconnect_on_failure=False,
-    )
-    client.connect_timeout = CONNECT_TIMEOUT_S
-    client.max_inflight_messages_set(0)  # the window is the feeds' own
-    if broker.username is not None:
-        client.username_pw_set(broker.username, broker.password)
-    if broker.tls:
-        client.tls_set(broker.ca, broker.certificate, broker.key, tls_version=ssl.PROTOCOL_TLS_CLIENT)
-    client.will_set(will.topic, will.payload, qos=1, retain=True)
+    client = PahoClient.of(broker, will, is_v5=is_v5)
     link = PahoLink(client, is_v5, receiver is not None)
 
     def on_connect(_client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
@@ -224,7 +195,4 @@ def new_link(
     client.acknowledged = acknowledged
     if receiver is not None:
         client.received, client.answered = receiver.received, receiver.answered
-    client.suppress_exceptions = False
-    # With this set paho only queues; the thread writes a whole batch itself.
-    client.on_socket_register_write = lambda _client, _data, _socket: None
     return link

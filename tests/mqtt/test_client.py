@@ -18,9 +18,9 @@ from paho.mqtt.properties import Properties
 from twisted.logger import LogLevel, formatEvent
 
 from csms.mqtt import packets
-from csms.mqtt.client import MqttClient
 from csms.mqtt.feed import IDLE_S, Broker, HoldDelivery, Retained, Unpublishable
 from csms.mqtt.incoming import Message
+from csms.mqtt.thread import MqttThread
 from tests.mosquitto import Mosquitto
 from tests.mqtt.fakes import (
     FakeBroker,
@@ -38,7 +38,7 @@ STATUS = "csms/gateways/gw1/status"
 ONLINE, OFFLINE = b'{"online": true}', b'{"online": false}'
 
 
-class Impatient(MqttClient):
+class Impatient(MqttThread):
     """A client that tries again soon."""
 
     def _backoff_s(self, failures):
@@ -176,7 +176,7 @@ def test_it_says_goodbye_after_what_was_left_to_say(mosquitto, start):
 
 @pytest.mark.parametrize("random", [0.0, 0.5, 1.0])
 def test_the_pause_between_attempts_grows_from_1_to_60_seconds(random):
-    client = MqttClient(
+    client = MqttThread(
         Broker("127.0.0.1", 1, "x"), (), birth=lambda: None, will=Retained("a", b""), random=lambda: random
     )
     pauses = [client._backoff_s(failures) for failures in range(1, 2000)]
@@ -281,7 +281,7 @@ def test_a_stop_does_not_wait_for_a_broker_that_says_nothing(start):
 
 def test_a_stop_does_not_wait_for_a_pause_to_end(start):
     with FakeBroker(hang_up) as broker:
-        client = start(broker.port, kind=MqttClient, protocol="5")
+        client = start(broker.port, kind=MqttThread, protocol="5")
         broker.next_level()
         began = time.monotonic()
         end(client)
