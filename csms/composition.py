@@ -49,13 +49,13 @@ from csms.handlers.tags import Tags
 from csms.ledger.cost import Tariff
 from csms.ledger.state import Registration
 from csms.metrics import Counters
-from csms.mqtt.client import MqttClient
 from csms.mqtt.command_feed import CommandFeed
 from csms.mqtt.commands import MqttCommands
 from csms.mqtt.feed import Broker, Feed, Retained
 from csms.mqtt.protocol_stream import ProtocolStream
 from csms.mqtt.relay import Relay
 from csms.mqtt.request_memory import RequestMemory
+from csms.mqtt.thread import MqttThread
 from csms.ocppj.versions import SUPPORTED
 from csms.passwords.attempts import Attempts
 from csms.passwords.passwords import Passwords
@@ -356,7 +356,7 @@ def _join(feed: CommandFeed, commands: Commands, registry: Registry, memory: Req
 
 def _mqtt(
     settings: Settings, store: Store, counters: Counters, command_feed: CommandFeed | None
-) -> tuple[ProtocolStream | None, Relay | None, MqttClient | None]:
+) -> tuple[ProtocolStream | None, Relay | None, MqttThread | None]:
     mqtt, gateway_id = settings.mqtt, settings.gateway.id
     if not mqtt.enabled:
         return None, None, None
@@ -366,7 +366,7 @@ def _mqtt(
         relay = Relay(store, time.monotonic, utc_now, counters, mqtt.qos)
     feeds: list[Feed] = [feed for feed in (relay, command_feed, stream) if feed is not None]
     topic = topics.gateway_status(gateway_id)
-    client = MqttClient(
+    client = MqttThread(
         Broker(
             host=mqtt.host,
             port=mqtt.port,

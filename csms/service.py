@@ -34,7 +34,7 @@ from csms.authority.signing import AuthorityError, CertificateAuthority
 from csms.authority.webhook import Webhook
 from csms.chargepoint.registry import Registry
 from csms.loops import Loops
-from csms.mqtt.client import MqttClient
+from csms.mqtt.thread import MqttThread
 from csms.store import retention
 from csms.store.errors import StoreBroken, StoreError
 from csms.store.message_log import FLUSH_S as LOG_FLUSH_S
@@ -77,7 +77,7 @@ class Daemon(Service):
     _sockets: ChargePointFactory
     _listeners: Sequence[Listener]
     _event_feed: EventFeed
-    _mqtt: MqttClient | None
+    _mqtt: MqttThread | None
     _tls: ChargePointTls | None
     _notifier: Notifier
     _retention: retention.Retention

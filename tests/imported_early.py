@@ -13,9 +13,9 @@ import csms.authority.signing
 import csms.authority.webhook
 import csms.cli.main
 import csms.handlers.families
-import csms.mqtt.client
 import csms.mqtt.commands
 import csms.mqtt.relay
+import csms.mqtt.thread
 import csms.service
 import csms.store.store
 import csms.tap

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import ssl
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -86,3 +88,14 @@ class BufferedSocket:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
+
+
+def wait_for(reading: Sequence[Any], writing: Sequence[Any], timeout_s: float) -> set[int]:
+    """Wait until a socket can be read or written, and return the descriptors of those that can be read.
+
+    By poll: select takes no descriptor above 1023, and a daemon with many charge points has no lower one to give.
+    """
+    poll = select.poll()
+    for connection in reading:
+        poll.register(connection, select.POLLIN | (select.POLLOUT if connection in writing else 0))
+    return {number for number, happened in poll.poll(timeout_s * 1000) if happened & ~select.POLLOUT}

@@ -15,9 +15,9 @@ from twisted.logger import Logger
 
 from csms.events import topics
 from csms.metrics import Counters
-from csms.mqtt import command_messages
+from csms.mqtt import command_messages, packets
 from csms.mqtt.command_messages import Answer, BadRequest, Incoming, ReplyTo
-from csms.mqtt.feed import Link, Unpublishable
+from csms.mqtt.feed import Acknowledgements, Link, Unpublishable
 from csms.mqtt.incoming import Message
 from csms.mqtt.subscriptions import Subscriptions
 
@@ -185,24 +185,30 @@ class CommandFeed:
         window = link.reply_window if link.writable else 0
         while self._results and len(self._in_flight) < window:
             result = self._results.popleft()
+            data = result.correlation_data
+            properties = packets.correlation_data(data) if data is not None else b""
             try:
-                packet_id = link.publish(result.topic, result.body, qos=1, correlation_data=result.correlation_data)
+                packet_id = link.publish(result.topic, result.body, qos=1, properties=properties)
             except Unpublishable as error:
                 self._give_up(result, str(error))
                 continue
             self._in_flight[packet_id] = result
         return self._subscriptions.pump(link)
 
-    def acknowledged(self, packet_id: int, reason: int) -> bool:
-        """PUBACK: the result is the broker's."""
-        result = self._in_flight.pop(packet_id, None)
-        if result is None:
-            return False
-        if reason >= _FIRST_FAILURE:
-            self._give_up(result, f"the broker said 0x{reason:02x}")
-        else:
-            self._bytes_gone += result.size
-        return True
+    def acknowledged(self, acknowledgements: Acknowledgements) -> Acknowledgements:
+        """PUBACK: the results are the broker's."""
+        if not self._in_flight:
+            return acknowledgements
+        others: list[tuple[int, int]] = []
+        for packet_id, reason in acknowledgements:
+            result = self._in_flight.pop(packet_id, None)
+            if result is None:
+                others.append((packet_id, reason))
+            elif reason >= _FIRST_FAILURE:
+                self._give_up(result, f"the broker said 0x{reason:02x}")
+            else:
+                self._bytes_gone += result.size
+        return others
 
     def _give_up(self, result: Result, reason: str) -> None:
         self._counters.count("mqtt_command_results_dropped")

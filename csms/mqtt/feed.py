@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
 from attrs import field, frozen
 
 from csms.mqtt.incoming import Message
 
+Acknowledgements = Sequence[tuple[int, int]]
+"""Packet ids with reason codes, 0 for success, as they came."""
+Outgoing = tuple[str, bytes, bytes]
+"""Topic, payload, and properties of MQTT 5 as `csms.mqtt.packets` packs them."""
 IDLE_S = 1.0
 """How long the client's thread sleeps at most: keepalives need a look once in a while."""
 
@@ -51,20 +56,14 @@ class Link(Protocol):
     def reply_window(self) -> int:
         """How many results of commands besides."""
 
-    def publish(
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int,
-        retain: bool = False,
-        properties: bytes = b"",
-        correlation_data: bytes | None = None,
-    ) -> int:
-        """Publish, and return the packet id; ``properties`` are user properties, packed by `csms.mqtt.packets`.
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False, properties: bytes = b"") -> int:
+        """Publish, and return the packet id; ``properties`` of MQTT 5 are packed by `csms.mqtt.packets`.
 
         :raises Unpublishable: this message can never be.
         """
+
+    def publish_all(self, messages: Iterable[Outgoing], *, qos: int, retain: bool = False) -> list[int | Unpublishable]:
+        """Publish many, in order; return the packet id of each, or why it can never be published."""
 
     def subscribe(self, filters: list[str]) -> int:
         """Subscribe with QoS 1, in one packet, and return its id."""
@@ -80,10 +79,13 @@ class Feed(Protocol):
         """A connection stands."""
 
     def pump(self, link: Link) -> float:
-        """Publish what there is, as far as the link takes it; return after how many seconds to be asked again."""
+        """Publish what there is, as far as the link takes it; return after how many seconds to be asked again.
 
-    def acknowledged(self, packet_id: int, reason: int) -> bool:
-        """The broker acknowledged a message with a reason code, 0 for success; tell whether it was this feed's."""
+        :raises HoldDelivery: the broker refuses for now.
+        """
+
+    def acknowledged(self, acknowledgements: Acknowledgements) -> Acknowledgements:
+        """The broker acknowledged messages; return the acknowledgements that are of others'."""
 
     def end(self) -> None:
         """The connection is gone."""

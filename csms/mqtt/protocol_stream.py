@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from csms.events.protocol import ProtocolEvent, publication
 from csms.metrics import Counters
-from csms.mqtt.feed import IDLE_S, Link, Unpublishable
+from csms.mqtt.feed import IDLE_S, Acknowledgements, Link, Outgoing
 
 _log = Logger()
 _MAX_QUEUED = 10_000
@@ -31,8 +31,8 @@ class ProtocolStream:
     _counters: Counters
     _monotonic: Callable[[], float]
     wake: Callable[[], None] = field(default=lambda: None)
-    _queue: deque[tuple[str, bytes]] = field(factory=deque)
-    """Topics and bodies: made where the message was, whose parts are at hand there, and are far away for another thread."""
+    _queue: deque[Outgoing] = field(factory=deque)
+    """Made where the message was, whose parts are at hand there, and are far away for another thread."""
     _bytes_offered: int = 0
     """Of bodies that were queued; counted by the reactor's thread only, as an addition is not atomic."""
     _bytes_taken: int = 0
@@ -47,7 +47,7 @@ class ProtocolStream:
             return
         topic, body = publication(event, self._gateway_id)
         self._bytes_offered += len(body)
-        self._queue.append((topic, body))
+        self._queue.append((topic, body, b""))
         self.wake()
 
     def _drop(self) -> None:
@@ -64,27 +64,31 @@ class ProtocolStream:
 
     def pump(self, link: Link) -> float:
         """Publish a batch."""
-        if not link.writable:
+        if not (link.writable and self._queue):
             return IDLE_S
-        published = size = 0
-        most = _BATCH_BYTES if len(self._queue) < _LONG_QUEUE else _LARGE_BATCH_BYTES
-        while published < _BATCH and size < most and self._queue:
-            topic, body = self._queue.popleft()
-            self._bytes_taken += len(body)
-            try:
-                link.publish(topic, body, qos=0)
-            except Unpublishable as error:
-                _log.warn("a protocol event cannot be published on {topic}: {error}", topic=topic[:200], error=error)
-                continue
-            published += 1
-            size += len(body)
-        self._counters.count("protocol_events_published", by=published)
+        batch = self._next_batch()
+        outcomes = link.publish_all(batch, qos=0)
+        refused = [(message[0], error) for message, error in zip(batch, outcomes, strict=True) if error]
+        for topic, error in refused:
+            _log.warn("a protocol event cannot be published on {topic}: {error}", topic=topic[:200], error=error)
+        self._counters.count("protocol_events_published", by=len(batch) - len(refused))
         return 0 if self._queue else IDLE_S
 
-    def acknowledged(self, packet_id: int, reason: int) -> bool:
+    def _next_batch(self) -> list[Outgoing]:
+        queue = self._queue
+        most = _BATCH_BYTES if len(queue) < _LONG_QUEUE else _LARGE_BATCH_BYTES
+        batch: list[Outgoing] = []
+        size = 0
+        while queue and size < most and len(batch) < _BATCH:
+            message = queue.popleft()
+            size += len(message[1])
+            batch.append(message)
+        self._bytes_taken += size
+        return batch
+
+    def acknowledged(self, acknowledgements: Acknowledgements) -> Acknowledgements:
         """Nothing is acknowledged with QoS 0."""
-        del packet_id, reason
-        return False
+        return acknowledgements
 
     def end(self) -> None:
         """The connection is gone; what is queued waits for the next one."""

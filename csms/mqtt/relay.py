@@ -7,10 +7,9 @@ cursor, but does not repeat what was acknowledged beyond it. Where several daemo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
@@ -19,8 +18,8 @@ from twisted.logger import Logger
 
 from csms.events import business, topics
 from csms.metrics import Counters
-from csms.mqtt import packets
-from csms.mqtt.feed import IDLE_S, HoldDelivery, Link, Unpublishable
+from csms.mqtt import cloud_events
+from csms.mqtt.feed import IDLE_S, Acknowledgements, HoldDelivery, Link, Unpublishable
 from csms.store import event_log
 from csms.store.event_log import EventLogReader, LoggedEvent
 from csms.store.ownership import Lease
@@ -36,23 +35,6 @@ _SECONDS_BETWEEN_CURSOR_MOVES = 0.2
 _SECONDS_BETWEEN_ATTEMPTS = 1.0
 _HOLD = frozenset({0x87, 0x91, 0x97})  # not authorized, packet identifier in use, quota exceeded: they pass
 _FIRST_FAILURE = 0x80  # the others do not: topic name invalid, payload format invalid, and whatever a broker says more
-
-
-@lru_cache(maxsize=64)
-def _kind(event_type: str) -> bytes:
-    """Return the CloudEvents attributes that all events of a kind share."""
-    return packets.user_properties(("specversion", "1.0"), ("type", f"csms.{event_type}"))
-
-
-@lru_cache(maxsize=256)
-def _source(client_id: str) -> bytes:
-    return packets.user_property(b"source", b"/csms/chargepoints/" + topics.level(client_id).encode())
-
-
-@lru_cache(maxsize=64)
-def _time(at: datetime) -> bytes:
-    """Events of one message have one time."""
-    return packets.user_property(b"time", at.isoformat().replace("+00:00", "Z").encode())
 
 
 @define(eq=False)
@@ -72,15 +54,15 @@ class Relay:
     _is_open: bool = False
     _holds_lease: bool = False
     _position: int = 0
-    """Of the last event that was read."""
+    """Of the last event that was read: up to it each is acknowledged, in flight or read ahead."""
     _read_ahead: deque[LoggedEvent] = field(factory=deque)
     _more_in_log: bool = True
     _in_flight: dict[int, int] = field(factory=dict)
-    """Packet id to position."""
-    _unacknowledged: dict[int, None] = field(factory=dict)
-    """Positions that are read but not acknowledged, in order."""
+    """Packet id to position, in order of position."""
     _acknowledged: set[int] = field(factory=set)
-    """Positions beyond the cursor that are acknowledged."""
+    """Positions beyond the cursor that are acknowledged, or set aside."""
+    _hold: str | None = None
+    """Why the broker refuses for now."""
     _cursor: int = 0
     _stored_cursor: int = 0
     _moving: Future[Any] | None = None
@@ -100,7 +82,7 @@ class Relay:
     @property
     def backlog(self) -> int:
         """How many events are known to wait for their acknowledgement."""
-        return len(self._unacknowledged) + len(self._read_ahead)
+        return len(self._in_flight) + len(self._read_ahead)
 
     @property
     def is_active(self) -> bool:
@@ -110,7 +92,8 @@ class Relay:
     def begin(self, link: Link) -> None:
         """A connection stands: go on from the cursor, and say anew what is true of everybody."""
         del link
-        self._tried_at = None
+        self._go_back()
+        self._hold = self._tried_at = None
         if not self._is_open:
             # The store is open by now; when this feed was made it was not.
             self._log_reader, self._lease = self._store.event_log(), self._store.relay_lease()
@@ -122,23 +105,31 @@ class Relay:
         stored = self._log_reader.cursor(CONSUMER)
         self._cursor = max(self._cursor, stored)
         self._stored_cursor = stored
-        self._position = self._cursor
-        self._read_ahead.clear()
-        self._in_flight.clear()
-        self._unacknowledged.clear()
-        self._state_packets.clear()
+        self._go_back()
         self._acknowledged = {position for position in self._acknowledged if position > self._cursor}
-        self._more_in_log = True
         self._stale_states = dict.fromkeys(self._log_reader.charge_point_ids())
 
+    def _go_back(self) -> None:
+        """Have everything beyond the cursor read again: what is in flight there counts no more."""
+        self._position = self._cursor
+        self._more_in_log = True
+        self._read_ahead.clear()
+        self._in_flight.clear()
+        self._state_packets.clear()
+
     def pump(self, link: Link) -> float:
-        """Publish events, then states, as far as the window reaches."""
+        """Publish events, then states, as far as the window reaches.
+
+        :raises HoldDelivery: the broker has refused one for now.
+        """
+        if self._hold is not None:
+            raise HoldDelivery(self._hold)
         try:
             if not self._lead():
                 return IDLE_S
             window = self._window(link)
-            while len(self._in_flight) < window and self._next_is_there():
-                self._publish(link, self._read_ahead.popleft())
+            while (room := window - len(self._in_flight)) > 0 and self._next_is_there():
+                self._publish(link, [self._read_ahead.popleft() for _ in range(min(room, len(self._read_ahead)))])
             if not self._read_ahead and not self._more_in_log:
                 self._publish_states(link)
             self._move_cursor()
@@ -182,58 +173,56 @@ class Relay:
             self._read_ahead.extend(event for event in events if event.position not in self._acknowledged)
         return bool(self._read_ahead)
 
-    def _publish(self, link: Link, event: LoggedEvent) -> None:
-        self._unacknowledged[event.position] = None
-        if event.event_type != "meter_reading":
-            self._stale_states[event.client_id] = None
-        try:
-            # Names of ours, and levels of topics: they are publishable.
-            attributes = b"%b%b%b%b" % (
-                _kind(event.event_type),
-                packets.user_property(b"id", event.event_id.encode()),
-                _source(event.client_id),
-                _time(event.timestamp),
-            )
-            packet_id = link.publish(event.topic, event.body, qos=self._qos, properties=attributes)
-        except Unpublishable as error:
-            self._set_aside(event.position, str(error))
-            return
-        self._in_flight[packet_id] = event.position
+    def _publish(self, link: Link, events: Sequence[LoggedEvent]) -> None:
+        messages = [(event.topic, event.body, cloud_events.attributes(event)) for event in events]
+        for event, outcome in zip(events, link.publish_all(messages, qos=self._qos), strict=True):
+            if event.event_type != "meter_reading":
+                self._stale_states[event.client_id] = None
+            if isinstance(outcome, Unpublishable):
+                self._set_aside(event.position, str(outcome))
+            elif outcome in self._in_flight:
+                raise HoldDelivery("all packet identifiers were used before it acknowledged one")
+            else:
+                self._in_flight[outcome] = event.position
+        self._advance()
 
-    def acknowledged(self, packet_id: int, reason: int) -> bool:
-        """PUBACK, or PUBCOMP: the low-water mark of the acknowledged is the cursor."""
-        position = self._in_flight.pop(packet_id, None)
-        if position is None:
-            state_of = self._state_packets.pop(packet_id, None)
-            if state_of is not None and reason >= _FIRST_FAILURE:
-                self._stale_states[state_of] = None
-            return state_of is not None
-        if reason in _HOLD:
-            raise HoldDelivery(f"reason code 0x{reason:02x}")
-        if reason >= _FIRST_FAILURE:
-            self._set_aside(position, f"the broker said 0x{reason:02x}")
-            return True
-        self._counters.count("business_events_published")
-        self._done(position)
-        return True
+    def acknowledged(self, acknowledgements: Acknowledgements) -> Acknowledgements:
+        """PUBACK, or PUBCOMP."""
+        others: list[tuple[int, int]] = []
+        published = 0
+        for packet_id, reason in acknowledgements:
+            position = self._in_flight.get(packet_id)
+            if position is None:
+                if not self._state_acknowledged(packet_id, reason):
+                    others.append((packet_id, reason))
+            elif reason in _HOLD:
+                self._hold = f"reason code 0x{reason:02x}"
+            else:
+                if reason >= _FIRST_FAILURE:
+                    self._set_aside(position, f"the broker said 0x{reason:02x}")
+                else:
+                    published += 1
+                    self._acknowledged.add(position)
+                del self._in_flight[packet_id]
+        self._counters.count("business_events_published", by=published)
+        self._advance()
+        return others
 
-    def _done(self, position: int) -> None:
-        self._unacknowledged.pop(position, None)
-        self._acknowledged.add(position)
-        oldest = next(iter(self._unacknowledged), None)
-        if oldest is None and self._read_ahead:
-            # What was acknowledged on an earlier connection may lie beyond what still waits to be sent on this one.
-            oldest = self._read_ahead[0].position
-        reached = oldest if oldest is not None else max(self._acknowledged) + 1
-        if len(self._acknowledged) == 1 and position < reached:
-            # Acknowledgements come in order, nearly always.
-            self._cursor = max(self._cursor, position)
-            self._acknowledged.clear()
-            return
-        passed = [done for done in self._acknowledged if done < reached]
+    def _state_acknowledged(self, packet_id: int, reason: int) -> bool:
+        client_id = self._state_packets.pop(packet_id, None)
+        if client_id is not None and reason >= _FIRST_FAILURE:
+            self._stale_states[client_id] = None
+        return client_id is not None
+
+    def _advance(self) -> None:
+        """Move the cursor to the low-water mark of the acknowledged: before what is in flight, to be sent, or to be read."""
+        waiting = next(iter(self._in_flight.values()), None)
+        if waiting is None:
+            waiting = self._read_ahead[0].position if self._read_ahead else self._position + 1
+        passed = {position for position in self._acknowledged if position < waiting}
         if passed:
-            self._cursor = max(self._cursor, *passed)
-            self._acknowledged.difference_update(passed)
+            self._cursor = max(passed)
+            self._acknowledged -= passed
 
     def _set_aside(self, position: int, reason: str) -> None:
         """Keep one event that can never be delivered from blocking all others."""
@@ -243,7 +232,7 @@ class Relay:
         self._store.write_from_thread(
             lambda connection: event_log.put_aside(connection, CONSUMER, position, at, reason[:500])
         )
-        self._done(position)
+        self._acknowledged.add(position)
 
     def _move_cursor(self) -> None:
         now = self._monotonic()
@@ -271,20 +260,18 @@ class Relay:
         client_ids = list(self._stale_states)[:room]
         for client_id in client_ids:
             del self._stale_states[client_id]
-        for state in self._log_reader.states_now(client_ids, self._now()):
-            try:
-                packet_id = link.publish(topics.state(state.client_id), business.encode(state), qos=1, retain=True)
-            except Unpublishable as error:
+        states = self._log_reader.states_now(client_ids, self._now())
+        messages = [(topics.state(state.client_id), business.encode(state), b"") for state in states]
+        for state, outcome in zip(states, link.publish_all(messages, qos=1, retain=True), strict=True):
+            if isinstance(outcome, Unpublishable):
                 _log.critical(
-                    "the state of {client_id} cannot be published: {error}", client_id=state.client_id, error=error
+                    "the state of {client_id} cannot be published: {error}", client_id=state.client_id, error=outcome
                 )
-                continue
-            self._state_packets[packet_id] = state.client_id
+            else:
+                self._state_packets[outcome] = state.client_id
 
     def end(self) -> None:
         """The connection is gone: what was in flight is published again on the next one."""
-        self._in_flight.clear()
-        self._state_packets.clear()
 
     @property
     def drained(self) -> bool:
@@ -294,5 +281,5 @@ class Relay:
         self._moved_at = 0.0
         self._states_at = 0.0
         return not (
-            self._read_ahead or self._more_in_log or self._unacknowledged or self._stale_states or self._state_packets
+            self._read_ahead or self._more_in_log or self._in_flight or self._stale_states or self._state_packets
         ) and (self._cursor == self._stored_cursor and (self._moving is None or self._moving.done()))

@@ -61,37 +61,35 @@ _RUNNING = (
     .select_from(WITH_METERS)
     .where(IS_RUNNING, transactions.c.client_id.in_(bindparam("client_ids", expanding=True)))
 )
-_CONNECTORS = (
+_CHARGE_POINTS = (
     select(
-        connectors.c.client_id,
+        charge_points.c.client_id,
         connectors.c.connector_id,
         connectors.c.status,
         connectors.c.error_code,
         evse_connectors.c.evse_id,
         evse_connectors.c.station_connector_id,
         evse_connectors.c.station_status,
+        charge_points.c.connected_since.is_not(None),
+        charge_points.c.gateway_id,
+        charge_points.c.version,
+        charge_points.c.vendor,
+        charge_points.c.model,
+        charge_points.c.firmware_version,
     )
-    .outerjoin(
-        # Where a charge point speaks 1.6 now, what it said in 2.x is no news of its connectors.
-        charge_points,
-        (charge_points.c.client_id == connectors.c.client_id) & (charge_points.c.version != V16.name),
-    )
+    .select_from(charge_points)
+    .outerjoin(connectors, connectors.c.client_id == charge_points.c.client_id)
     .outerjoin(
         evse_connectors,
-        (evse_connectors.c.client_id == charge_points.c.client_id)
-        & (evse_connectors.c.connector_id == connectors.c.connector_id),
+        (evse_connectors.c.client_id == connectors.c.client_id)
+        & (evse_connectors.c.connector_id == connectors.c.connector_id)
+        # Where a charge point speaks 1.6 now, what it said in 2.x is no news of its connectors.
+        & (charge_points.c.version != V16.name),
     )
-    .where(connectors.c.client_id.in_(bindparam("client_ids", expanding=True)))
+    .where(charge_points.c.client_id.in_(bindparam("client_ids", expanding=True)))
+    .order_by(charge_points.c.client_id, connectors.c.connector_id)
 )
-_CHARGE_POINTS = select(
-    charge_points.c.client_id,
-    charge_points.c.connected_since.is_not(None).label("online"),
-    charge_points.c.gateway_id,
-    charge_points.c.version,
-    charge_points.c.vendor,
-    charge_points.c.model,
-    charge_points.c.firmware_version,
-).where(charge_points.c.client_id.in_(bindparam("client_ids", expanding=True)))
+"""A row for each connector, and one for a charge point that has told of none."""
 
 
 def events_after(connection: Connection, position: int, limit: int) -> list[LoggedEvent]:
@@ -133,50 +131,28 @@ def states_now(connection: Connection, client_ids: Sequence[str], now: datetime)
     wanted = {"client_ids": list(client_ids)}
     running: dict[str, list[RunningTransaction]] = {}
     on_connector: dict[tuple[str, int], int] = {}
-    for row in connection.execute(_RUNNING, wanted):
-        if row.trail is not None and row.trail.started_event_id is None:
+    rows: Sequence[Any] = connection.execute(_RUNNING, wanted).all()
+    for client_id, transaction_id, connector_id, id_tag, start_time, *names, trail in rows:
+        if trail is not None and trail.started_event_id is None:
             continue  # see `csms.ledger.state.Transaction.is_told`
-        running.setdefault(row.client_id, []).append(
-            RunningTransaction(
-                transaction_id=row.transaction_id,
-                connector_id=row.connector_id,
-                id_tag=row.id_tag,
-                start_time=row.start_time,
-                evse_id=_known(row.evse_id),
-                station_connector_id=_known(row.station_connector_id),
-                station_transaction_id=_known(row.station_transaction_id),
-            )
+        running.setdefault(client_id, []).append(
+            RunningTransaction(transaction_id, connector_id, id_tag, start_time, *map(_known, names))
         )
-        on_connector[row.client_id, row.connector_id] = row.transaction_id
-    statuses: dict[str, list[ConnectorState]] = {}
-    for place in connection.execute(_CONNECTORS, wanted):
-        statuses.setdefault(place.client_id, []).append(
-            ConnectorState(
-                connector_id=place.connector_id,
-                status=place.status,
-                error_code=place.error_code or UNSET,
-                transaction_id=on_connector.get((place.client_id, place.connector_id), UNSET),
-                evse_id=_known(place.evse_id),
-                station_connector_id=_known(place.station_connector_id),
-                station_status=_known(place.station_status),
-            )
-        )
-    return [
-        ChargePointNow(
-            client_id=row.client_id,
-            timestamp=now,
-            online=bool(row.online),
-            gateway_id=row.gateway_id or "",
-            position=position,
-            connectors=sorted(statuses.get(row.client_id, ()), key=lambda item: item.connector_id),
-            transactions=running.get(row.client_id, []),
-            version=row.version or UNSET,
-            vendor=row.vendor or UNSET,
-            model=row.model or UNSET,
-            firmware_version=row.firmware_version or UNSET,
-        )
-        for row in connection.execute(_CHARGE_POINTS, wanted)
-    ]
+        on_connector[client_id, connector_id] = transaction_id
+    states: dict[str, ChargePointNow] = {}
+    rows = connection.execute(_CHARGE_POINTS, wanted).all()
+    for client_id, connector_id, status, error_code, evse_id, number, word, is_online, gateway_id, *about in rows:
+        state = states.get(client_id)
+        if state is None:
+            known = [each or UNSET for each in about]
+            here = running.get(client_id, [])
+            state = ChargePointNow(client_id, now, bool(is_online), gateway_id or "", position, [], here, *known)
+            states[client_id] = state
+        if connector_id is not None:
+            transaction_id = on_connector.get((client_id, connector_id), UNSET)
+            told = map(_known, (evse_id, number, word))
+            state.connectors.append(ConnectorState(connector_id, status, error_code or UNSET, transaction_id, *told))
+    return list(states.values())
 
 
 def _known(value: Any) -> Any:

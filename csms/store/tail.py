@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from itertools import islice
-from threading import Lock
 
 from csms.store.event_log import LoggedEvent
 
@@ -14,29 +11,31 @@ _MOST_EVENTS = 384
 
 
 class Tail:
-    """Events in the order of their positions, without gaps. Written by the writer's thread, read by consumers'."""
+    """Events in the order of their positions, without gaps. Written by the writer's thread, read by consumers'.
+
+    The list is never changed, only another put in its place: nobody waits for anybody.
+    """
 
     def __init__(self) -> None:
-        self._events: deque[LoggedEvent] = deque(maxlen=_MOST_EVENTS)
-        self._lock = Lock()
+        self._events: list[LoggedEvent] = []
 
     def extend(self, events: Sequence[LoggedEvent]) -> None:
         """Add what was committed. Where another daemon wrote in between, the tail begins anew."""
-        with self._lock:
-            if self._events and events[0].position != self._events[-1].position + 1:
-                self._events.clear()
-            self._events.extend(events)
+        recent = self._events
+        if recent and events[0].position != recent[-1].position + 1:
+            recent = []
+        self._events = [*recent, *events][-_MOST_EVENTS:]
 
     @property
     def latest(self) -> int:
         """The position of the latest event, 0 before the first."""
-        with self._lock:
-            return self._events[-1].position if self._events else 0
+        events = self._events
+        return events[-1].position if events else 0
 
     def after(self, position: int, limit: int) -> list[LoggedEvent]:
         """Return the events after a position, none where the tail does not reach back so far."""
-        with self._lock:
-            if not self._events or position + 1 < self._events[0].position:
-                return []
-            skipped = position + 1 - self._events[0].position
-            return list(islice(self._events, skipped, skipped + limit))
+        events = self._events
+        if not events or position + 1 < events[0].position:
+            return []
+        skipped = position + 1 - events[0].position
+        return events[skipped : skipped + limit]

@@ -28,7 +28,11 @@ class Published(NamedTuple):
     qos: int
     retain: bool
     properties: bytes
-    correlation_data: bytes | None = None
+
+    @property
+    def correlation_data(self):
+        """Where that is the only property."""
+        return self.properties[3:] if self.properties[:1] == b"\x09" else None
 
 
 class FakeLink:
@@ -42,24 +46,33 @@ class FakeLink:
         self.published = []
         self.subscribed = []
         self.unsubscribed = []
-        self._packet_ids = count(1)
+        self.packet_ids = count(1)
 
     def subscribe(self, filters):
-        packet_id = next(self._packet_ids)
+        packet_id = next(self.packet_ids)
         self.subscribed.append((packet_id, filters))
         return packet_id
 
     def unsubscribe(self, filters):
-        packet_id = next(self._packet_ids)
+        packet_id = next(self.packet_ids)
         self.unsubscribed.append((packet_id, filters))
         return packet_id
 
-    def publish(self, topic, payload, *, qos, retain=False, properties=b"", correlation_data=None):
+    def publish(self, topic, payload, *, qos, retain=False, properties=b""):
         if topic in self.poison:
             raise Unpublishable("a topic that no broker takes")
-        packet_id = next(self._packet_ids) if qos else 0
-        self.published.append(Published(packet_id, topic, payload, qos, retain, properties, correlation_data))
+        packet_id = next(self.packet_ids) if qos else 0
+        self.published.append(Published(packet_id, topic, payload, qos, retain, properties))
         return packet_id
+
+    def publish_all(self, messages, *, qos, retain=False):
+        return [self._outcome(*message, qos, retain) for message in messages]
+
+    def _outcome(self, topic, payload, properties, qos, retain):
+        try:
+            return self.publish(topic, payload, qos=qos, retain=retain, properties=properties)
+        except Unpublishable as error:
+            return error
 
     @property
     def events(self):
@@ -90,10 +103,12 @@ class FakeFeed:
             link.publish(topic, payload, qos=1, properties=self._properties)
         return IDLE_S
 
-    def acknowledged(self, packet_id, reason):
-        self.happened.put(("acknowledged", 0 if reason == _NO_SUBSCRIBERS else reason))
-        if self.hold is not None and reason:
-            raise self.hold
+    def acknowledged(self, acknowledgements):
+        for _, reason in acknowledgements:
+            self.happened.put(("acknowledged", 0 if reason == _NO_SUBSCRIBERS else reason))
+            if self.hold is not None and reason:
+                raise self.hold
+        return []
 
     def end(self):
         self.happened.put("end")

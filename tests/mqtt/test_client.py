@@ -18,9 +18,9 @@ from paho.mqtt.properties import Properties
 from twisted.logger import LogLevel, formatEvent
 
 from csms.mqtt import packets
-from csms.mqtt.client import MqttClient
 from csms.mqtt.feed import IDLE_S, Broker, HoldDelivery, Retained, Unpublishable
 from csms.mqtt.incoming import Message
+from csms.mqtt.thread import MqttThread
 from tests.mosquitto import Mosquitto
 from tests.mqtt.fakes import (
     FakeBroker,
@@ -38,7 +38,7 @@ STATUS = "csms/gateways/gw1/status"
 ONLINE, OFFLINE = b'{"online": true}', b'{"online": false}'
 
 
-class Impatient(MqttClient):
+class Impatient(MqttThread):
     """A client that tries again soon."""
 
     def _backoff_s(self, failures):
@@ -176,7 +176,7 @@ def test_it_says_goodbye_after_what_was_left_to_say(mosquitto, start):
 
 @pytest.mark.parametrize("random", [0.0, 0.5, 1.0])
 def test_the_pause_between_attempts_grows_from_1_to_60_seconds(random):
-    client = MqttClient(
+    client = MqttThread(
         Broker("127.0.0.1", 1, "x"), (), birth=lambda: None, will=Retained("a", b""), random=lambda: random
     )
     pauses = [client._backoff_s(failures) for failures in range(1, 2000)]
@@ -281,7 +281,7 @@ def test_a_stop_does_not_wait_for_a_broker_that_says_nothing(start):
 
 def test_a_stop_does_not_wait_for_a_pause_to_end(start):
     with FakeBroker(hang_up) as broker:
-        client = start(broker.port, kind=MqttClient, protocol="5")
+        client = start(broker.port, kind=MqttThread, protocol="5")
         broker.next_level()
         began = time.monotonic()
         end(client)
@@ -330,6 +330,34 @@ def test_a_topic_that_cannot_be_is_unpublishable(mosquitto, start):
     feed.pump = pump
     start(mosquitto.port, feed)
     assert "published" not in [refused.get(timeout=5) for _ in range(6)]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_of_many_at_once_those_that_can_be_go_out_once_and_in_order(mosquitto, start, protocol, qos):
+    messages = [(f"a/{number}", b"%d" % number, packets.user_properties(("id", str(number)))) for number in range(12)]
+    messages[6] = ("", b"", b"")
+    outcomes = []
+
+    class AtOnce(FakeFeed):
+        def pump(self, link):
+            if not outcomes:
+                outcomes.extend(link.publish_all(messages, qos=qos))
+            return IDLE_S
+
+    feed = AtOnce()
+    with Subscriber(mosquitto.port, "a/#") as subscriber:
+        start(mosquitto.port, feed, protocol=protocol)
+        came = [subscriber.next() for _ in range(11)]
+    refused = outcomes.pop(6)
+    assert isinstance(refused, Unpublishable)
+    assert [(message.topic, message.payload) for message in came] == [each[:2] for each in messages if each[0]]
+    names = [getattr(message.properties, "UserProperty", None) for message in came]
+    assert names == [[("id", message.payload.decode())] if protocol == "5" else None for message in came]
+    if qos:
+        assert len(set(outcomes)) == 11
+        for _ in range(12):  # birth's, too
+            feed.wait_for(("acknowledged", 0))
 
 
 # What is subscribed to.
@@ -436,7 +464,7 @@ def test_many_messages_come_in_few_turns_and_feeds_are_served_meanwhile(mosquitt
 def test_correlation_data_is_published(mosquitto, start):
     feed = FakeFeed()
     feed.pump = lambda link: (
-        feed.waiting and link.publish("a/b", b"{}", qos=1, correlation_data=feed.waiting.pop()),
+        feed.waiting and link.publish("a/b", b"{}", qos=1, properties=packets.correlation_data(feed.waiting.pop())),
         1,
     )[1]
     client = start(mosquitto.port, feed)

@@ -48,7 +48,7 @@ class Bench:
 
     def acknowledge(self, reason=0):
         for message in list(self.link.published):
-            self.feed.acknowledged(message.packet_id, reason)
+            self.feed.acknowledged([(message.packet_id, reason)])
 
     @property
     def taken(self):
@@ -164,7 +164,7 @@ def test_what_was_not_acknowledged_is_published_again_in_order(bench):
     for number in range(10):
         bench.give(b"%d" % number)
     bench.pump()
-    bench.feed.acknowledged(bench.link.published[0].packet_id, 0)
+    bench.feed.acknowledged([(bench.link.published[0].packet_id, 0)])
     bench.feed.end()
     bench.connect()
     for _ in range(3):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csms.mqtt.incoming import MalformedPacket, Message, decode_publish, decode_suback
-from csms.mqtt.packets import all_properties, user_properties
+from csms.mqtt.packets import all_properties, correlation_data, user_properties
 
 QOS_0, QOS_1, RETAINED = 0x30, 0x32, 0x33
 
@@ -49,7 +49,7 @@ def test_of_the_properties_those_of_request_and_response_are_kept():
 
 
 def test_what_the_daemon_packs_it_can_read():
-    packed = all_properties(user_properties(("id", "x" * 300)), b"\0\1")
+    packed = all_properties(user_properties(("id", "x" * 300)) + correlation_data(b"\0\1"))
     message, _ = decode_publish(QOS_0, text("a") + packed + b"{}", is_v5=True)
     assert message == Message("a", b"{}", correlation_data=b"\0\1")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,11 +22,18 @@ def test_properties_are_packed_as_paho_packs_them(pairs):
     theirs = Properties(PacketTypes.PUBLISH)
     theirs.ContentType = "application/json"
     theirs.UserProperty = pairs
-    assert packets.all_properties(packets.user_properties(*pairs), None) == theirs.pack()
+    assert packets.all_properties(packets.user_properties(*pairs)) == theirs.pack()
+
+
+def test_correlation_data_are_packed_as_paho_packs_them():
+    theirs = Properties(PacketTypes.PUBLISH)
+    theirs.ContentType = "application/json"
+    theirs.CorrelationData = b"\0\xff"
+    assert packets.all_properties(packets.correlation_data(b"\0\xff")) == theirs.pack()
 
 
 def test_no_properties_are_one_byte():
-    assert packets.all_properties(b"", None) == b"\0"
+    assert packets.all_properties(b"") == b"\0"
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\x1fb", "\ufdd0", "x" * 65536], ids=ascii)
@@ -37,19 +47,42 @@ def test_lengths_are_written_as_paho_writes_them(number):
     assert packets.variable_length(number) == VariableByteIntegers.encode(number)
 
 
+def publishes(*messages, qos=0, retain=False, is_v5=False, largest=inf):
+    packet_ids = count(258)
+    terms = {"qos": qos, "retain": retain, "is_v5": is_v5, "largest": largest}
+    return packets.publishes(messages, lambda: next(packet_ids), **terms)
+
+
 def test_a_publish_has_its_parts_in_order():
     """MQTT 5 §3.3: flags, length, topic, packet identifier, properties, payload."""
-    packet = packets.publish("a/b", b"{}", qos=1, retain=True, packet_id=258, properties=b"\0")
-    assert packet == b"\x33\x0a\x00\x03a/b\x01\x02\x00{}"
-    assert packets.publish("a", b"", qos=0, retain=False, packet_id=0, properties=b"") == b"\x30\x03\x00\x01a"
-    long = packets.publish("a", b"x" * 200, qos=0, retain=False, packet_id=0, properties=b"")
-    assert long == b"\x30\xcb\x01\x00\x01a" + b"x" * 200
+    first, second = b"\x33\x0a\x00\x03a/b\x01\x02\x00{}", b"\x33\x08\x00\x01c\x01\x03\x00[]"
+    both = publishes(("a/b", b"{}", b""), ("c", b"[]", b""), qos=1, retain=True, is_v5=True)
+    assert both == (first + second, [258, 259])
+    assert publishes(("a", b"", b"")) == (b"\x30\x03\x00\x01a", [0])
+    assert publishes(("a", b"x" * 200, b"")) == (b"\x30\xcb\x01\x00\x01a" + b"x" * 200, [0])
+    assert publishes() == (b"", [])
+
+
+def test_properties_go_with_mqtt_5_only():
+    named = packets.user_properties(("id", "1"))
+    assert publishes(("a", b"", named)) == publishes(("a", b"", b""))
+    packed, _ = publishes(("a", b"{}", named), is_v5=True)
+    assert packed == bytes((0x30, len(packed) - 2)) + b"\x00\x01a" + packets.all_properties(named) + b"{}"
 
 
 @pytest.mark.parametrize("topic", ["", "x" * 65536, "\ud800"], ids=["empty", "long", "surrogate"])
-def test_a_topic_that_cannot_be_is_unpublishable(topic):
-    with pytest.raises(Unpublishable):
-        packets.publish(topic, b"", qos=0, retain=False, packet_id=0, properties=b"")
+@pytest.mark.parametrize("qos", [0, 1])
+def test_a_topic_that_cannot_be_is_unpublishable_and_the_others_go_out(topic, qos):
+    packed, (first, refused, last) = publishes(("a", b"1", b""), (topic, b"2", b""), ("c", b"3", b""), qos=qos)
+    assert (packed, [first, last]) == publishes(("a", b"1", b""), ("c", b"3", b""), qos=qos)
+    assert isinstance(refused, Unpublishable)
+
+
+def test_what_the_broker_would_not_take_is_unpublishable_and_the_others_go_out():
+    """Not up to the last byte."""
+    packed, outcomes = publishes(("a", b"1", b""), ("b", b"2" * 9000, b""), ("c", b"3" * 8000, b""), largest=10_000)
+    assert packed == b"".join(publishes(message)[0] for message in (("a", b"1", b""), ("c", b"3" * 8000, b"")))
+    assert [str(outcome) for outcome in outcomes] == ["0", "9003 bytes are more than the broker takes", "0"]
 
 
 ACKS = b"\x40\x02\x00\x01" + b"\x40\x03\x01\x00\x10" + b"\x40\x04\xff\xff\x97\x00"

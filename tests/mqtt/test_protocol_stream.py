@@ -144,12 +144,14 @@ def test_an_event_that_cannot_be_published_does_not_stop_the_next(logged):
     stream, counters = stream_of()
     link = FakeLink()
     link.poison = {"ocpp/messages/CP1/Heartbeat"}
-    other = ProtocolEvent(NOW, "CP2", "in", "Heartbeat", "2", b'[2,"2","Heartbeat",{}]')
-    stream.offer(event())
-    stream.offer(other)
+    for client_id in ("CP3", "CP1", "CP2"):
+        stream.offer(ProtocolEvent(NOW, client_id, "in", "Heartbeat", "2", b'[2,"2","Heartbeat",{}]'))
     pump_all(stream, link)
-    assert [message.topic for message in link.published] == ["ocpp/messages/CP2/Heartbeat"]
-    assert counters.total("protocol_events_published") == 1
+    assert [message.topic for message in link.published] == [
+        "ocpp/messages/CP3/Heartbeat",
+        "ocpp/messages/CP2/Heartbeat",
+    ]
+    assert counters.total("protocol_events_published") == 2
     assert [line["topic"] for line in logged.events] == ["ocpp/messages/CP1/Heartbeat"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import cycle
 
 import pytest
 import pytest_twisted
@@ -45,6 +46,15 @@ async def logged_events(store, after=0):
     return await store.read(event_log.events_after, after, 1000)
 
 
+def log(store, *positions):
+    """Write events past the store, as another daemon would."""
+    row = {"client_id": "CP1", "event_type": "started", "timestamp": NOW}
+    row |= {"topic": "csms/transactions/CP1/started", "body": b"{}"}
+    with store.write_engine.connect() as connection, connection.begin():
+        rows = [row | {"position": position, "event_id": f"started_{position}"} for position in positions]
+        connection.execute(insert(tables.event_log), rows)
+
+
 class Bench:
     """A relay with its clock, its counters and a link that stands."""
 
@@ -68,7 +78,7 @@ class Bench:
 
     def acknowledge(self, *messages, reason=0):
         for message in messages:
-            self.relay.acknowledged(message.packet_id, reason)
+            assert self.relay.acknowledged([(message.packet_id, reason)]) == []
 
     async def cursor(self):
         """Return the cursor that is stored once the relay has nothing to store."""
@@ -179,12 +189,79 @@ async def test_a_refusal_that_passes_holds_delivery_and_loses_nothing(store, rea
     bench = Bench(store)
     bench.pump()
     before = bench.link.events
+    bench.acknowledge(before[0], reason=reason)
     with pytest.raises(HoldDelivery):
-        bench.acknowledge(before[0], reason=reason)
-    assert await bench.cursor() == 0
+        bench.pump()
     bench.reconnect()
+    assert await bench.cursor() == 0
     bench.pump()
     assert bodies(bench.link.events) == bodies(before)
+
+
+@pytest_twisted.ensureDeferred
+async def test_acknowledgements_come_many_at_once_and_in_any_order(store):
+    await happen(store, 6)
+    bench = Bench(store)
+    bench.pump()
+    ids = [message.packet_id for message in bench.link.events]
+    (state,) = bench.link.states
+    given = [(ids[4], 0), (ids[0], 0), (9999, 0), (state.packet_id, 0x10), (ids[1], 0x10), (9998, 0x80)]
+    assert bench.relay.acknowledged(given) == [(9999, 0), (9998, 0x80)]
+    assert await bench.cursor() == 2
+    assert bench.relay.acknowledged([(ids[5], 0), (ids[3], 0), (ids[4], 0)]) == [(ids[4], 0)]
+    assert await bench.cursor() == 2
+    assert bench.relay.backlog == 1
+    assert bench.relay.acknowledged([(ids[2], 0)]) == []
+    assert await bench.cursor() == 6
+    assert bench.counters.total("business_events_published") == 6
+    assert bench.relay.drained
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_refusal_that_passes_does_not_hide_what_was_acknowledged_with_it(store):
+    await happen(store, 5)
+    bench = Bench(store)
+    bench.pump()
+    before = bench.link.events
+    first, second, _, fourth, _ = (message.packet_id for message in before)
+    bench.relay.acknowledged([(first, 0), (second, 0x97), (fourth, 0)])
+    bench.reconnect()
+    bench.pump()
+    assert bodies(bench.link.events) == bodies([before[1], before[2], before[4]])
+    assert await bench.cursor() == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_acknowledged_far_ahead_does_not_carry_the_cursor_over_what_was_not_read_yet(store):
+    """On a connection with a small window, after one with a large one."""
+    log(store, *range(1, 301))
+    bench = Bench(store, window=300)
+    bench.pump()
+    bench.acknowledge(bench.link.events[249])
+    bench.reconnect()
+    bench.link.window = 1
+    bench.pump()
+    for published in range(1, 201):
+        assert len(bench.link.events) == published
+        bench.acknowledge(bench.link.events[-1])
+        if published < 200:
+            bench.pump()
+    assert bench.relay._cursor == 200
+    bench.pump()
+    bench.acknowledge(bench.link.events[-1])
+    assert await bench.cursor() == 201
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_packet_identifier_that_comes_round_before_its_acknowledgement_ends_the_connection(store):
+    await happen(store, 3)
+    bench = Bench(store)
+    bench.link.packet_ids = cycle((1, 2))
+    with pytest.raises(HoldDelivery):
+        bench.pump()
+    bench.reconnect()
+    bench.pump()
+    assert bodies(bench.link.events) == [each.body for each in await logged_events(store)]
 
 
 async def rows_set_aside(store):
@@ -232,6 +309,27 @@ async def test_an_event_that_no_link_publishes_is_set_aside_and_the_others_go_on
     assert await bench.cursor() == 2
     assert [(row.position, row.consumer) for row in await rows_set_aside(store)] == [(1, CONSUMER)]
     assert bench.counters.total("business_events_set_aside") == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_in_the_middle_that_no_link_publishes_keeps_none_of_the_others_from_going_once_in_order(store):
+    for number in range(1, 6):
+        await happen(store, 1, f"CP{number}")
+    bench = Bench(store)
+    bench.link.poison = {"csms/chargepoints/CP3/connected", "csms/state/CP4"}
+    bench.pump()
+    others = ["CP1", "CP2", "CP4", "CP5"]
+    assert [message.topic for message in bench.link.events] == [
+        f"csms/chargepoints/{each}/connected" for each in others
+    ]
+    assert sorted(message.topic for message in bench.link.states) == [
+        f"csms/state/{each}" for each in ("CP1", "CP2", "CP3", "CP5")
+    ]
+    bench.acknowledge(*bench.link.events[:2])
+    assert await bench.cursor() == 3
+    bench.acknowledge(*bench.link.events[2:])
+    assert await bench.cursor() == 5
+    assert [row.position for row in await rows_set_aside(store)] == [3]
 
 
 @pytest_twisted.ensureDeferred
@@ -310,10 +408,7 @@ async def test_what_another_writer_commits_is_noticed(store):
     await happen(store, 1)
     bench = Bench(store)
     bench.pump()
-    row = {"position": 2, "event_id": "started_x", "client_id": "CP1", "event_type": "started"}
-    row |= {"timestamp": NOW, "topic": "csms/transactions/CP1/started", "body": b"{}"}
-    with store.write_engine.connect() as connection, connection.begin():
-        connection.execute(insert(tables.event_log), [row])
+    log(store, 2)
     bench.pump(0.1)
     assert len(bench.link.events) == 1
     bench.pump(1)
@@ -349,6 +444,20 @@ async def test_a_database_that_is_away_at_the_start_of_a_connection_is_waited_fo
         connection.execute(text("ALTER TABLE away RENAME TO cursors"))
     bench.pump(1)
     assert len(bench.link.events) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_acknowledged_before_the_log_is_read_again_moves_no_cursor(store):
+    """As birth is, on a connection that stands while the database is away."""
+    await happen(store, 3)
+    bench = Bench(store)
+    bench.pump()
+    bench.acknowledge(*bench.link.events[1:])
+    bench.reconnect()
+    assert bench.relay.acknowledged([(1, 0)]) == [(1, 0)]
+    bench.pump()
+    assert bodies(bench.link.events) == [each.body for each in (await logged_events(store))[:1]]
+    assert await bench.cursor() == 0
 
 
 class LostLease:

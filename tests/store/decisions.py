@@ -34,11 +34,11 @@ def connected(client_id="CP1"):
     return chargepoints.connect(new_state(client_id), context(), version="1.6", remote_address="10.0.0.1")
 
 
-def status(state, status="Charging", info=None):
+def status(state, status="Charging", info=None, connector_id=1):
     return connectors.status(
         state,
         context(),
-        connector_id=1,
+        connector_id=connector_id,
         status=status,
         error_code="NoError",
         instant=clock.judge(None, NOW),

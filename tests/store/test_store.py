@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 import pytest_twisted
+from msgspec import UNSET
 from msgspec.structs import replace
 from sqlalchemy import select
 from twisted.internet.defer import DeferredList
 
+from csms.events.business import RunningTransaction
 from csms.ledger import chargepoints
 from csms.ledger.samples import Sample
 from csms.store import event_log, listings, queries, tables
@@ -201,6 +204,26 @@ async def test_what_a_daemon_holds_is_known_after_it_died(store):
     assert {item.gateway_id for item in now} == {"gw1"}
     assert {item.position for item in now} == {3}
     assert state.charge_point.is_online
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_true_now_has_each_connector_in_order_and_what_runs_there(store):
+    for client_id in ("CP2", "CP1", "CP3"):
+        state = await commit(store, decisions.connected(client_id))
+        if client_id == "CP1":
+            for connector_id in (2, 1, 0):
+                state = await commit(store, decisions.status(state, connector_id=connector_id))
+            await commit(store, decisions.started(state, 7))
+    now = {each.client_id: each for each in await store.read(event_log.states_now, ["CP3", "CP1"], NOW)}
+    assert sorted(now) == ["CP1", "CP3"]
+    assert (now["CP3"].connectors, now["CP3"].transactions) == ([], [])
+    assert [(each.connector_id, each.status, each.transaction_id) for each in now["CP1"].connectors] == [
+        (0, "Charging", UNSET),
+        (1, "Charging", 7),
+        (2, "Charging", UNSET),
+    ]
+    start = datetime(2026, 3, 1, 11, tzinfo=UTC)
+    assert now["CP1"].transactions == [RunningTransaction(7, 1, "TAG1", start)]
 
 
 @pytest_twisted.ensureDeferred
