@@ -16,7 +16,8 @@ Durability = Literal["full", "normal"]
 
 _BUSY_TIMEOUT_S = 5
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
-_CACHE_KIB = 512
+_CACHE_KIB = 2048
+"""The pages of the largest commit have room: what has none goes to the log early, and is read and written there again."""
 _READERS_CACHE_KIB = 64
 _CHECKPOINT_PAGES = 2000
 """8 MiB: busy pages are written many times to the log, but once to the database."""

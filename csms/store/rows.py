@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
+from sqlalchemy import Connection, Dialect, Insert, Table
 from sqlalchemy.exc import DBAPIError
 
 from csms.events import business, topics
@@ -34,7 +34,7 @@ from csms.ledger.state import (
 )
 from csms.store import tables
 from csms.store.event_log import LoggedEvent
-from csms.store.upsert import upsert
+from csms.store.upsert import addition, upsert
 
 _SIZES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """How many rows a statement may have: few enough to keep all statements prepared, enough for any number in few of them."""
@@ -165,9 +165,7 @@ class Statements:
             return Bulk(upsert(table, dialect.name, kind.__struct_fields__), dialect)
 
         def bulk_insert(table: Table, kind: type[Any]) -> Bulk:
-            return Bulk(
-                insert(table).values({name: bindparam(name) for name in kind.__struct_fields__}).inline(), dialect
-            )
+            return Bulk(addition(table, kind.__struct_fields__), dialect)
 
         self._bulks: dict[type[Any], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
