@@ -191,7 +191,7 @@ class MessageLog:
         if piece.segments:
             if self._insert is None:
                 self._insert = Bulk(addition(messages, Segment.__struct_fields__), connection.dialect)
-            self._insert.execute(connection, [self._insert.row(segment) for segment in piece.segments])
+            self._insert.execute(connection, self._insert.rows(piece.segments))
         if piece.sightings:
             self._deviations.add(connection, piece.sightings)
         for client_id in piece.grown:

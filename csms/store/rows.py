@@ -76,7 +76,14 @@ class Bulk:
             values[place] = processor(values[place])
         return values
 
-    def execute(self, connection: Connection, rows: Sequence[list[Any]]) -> None:
+    def rows(self, structures: Iterable[Any]) -> list[tuple[Any, ...]]:
+        """As `row`, of many structures: a column's values are converted together."""
+        columns: list[Iterable[Any]] = list(zip(*map(self._values, structures), strict=True))
+        for place, processor in self._processors:
+            columns[place] = map(processor, columns[place])
+        return list(zip(*columns, strict=True))
+
+    def execute(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Execute for all rows."""
         execute = _on_the_driver(connection)
         start, left = 0, len(rows)
@@ -95,7 +102,7 @@ class Bulk:
             text = self._texts[size] = self._before + ", ".join(groups) + self._after
         return text
 
-    def _parameters(self, rows: Sequence[list[Any]]) -> Any:
+    def _parameters(self, rows: Sequence[Sequence[Any]]) -> Any:
         together = tuple(chain.from_iterable(rows))
         if self._is_positional:
             return together
@@ -222,7 +229,7 @@ class Statements:
             return []
         for position, event in enumerate(events, first_position(len(events))):
             event.position = position
-        self._event.execute(connection, [self._event.row(event) for event in events])
+        self._event.execute(connection, self._event.rows(events))
         return events
 
 
