@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from csms.store.driver import on_the_driver
 from csms.store.errors import StoreError
 
 Durability = Literal["full", "normal"]
@@ -87,7 +88,7 @@ def _sqlite(url: URL, durability: Durability, *, begin: str | None, **options: A
     @event.listens_for(engine, "begin")
     def _begun(connection: Any) -> None:
         if begin is not None:
-            connection.exec_driver_sql(begin)
+            on_the_driver(connection)(begin, ())
 
     return engine
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, Dialect, Insert, Table
-from sqlalchemy.exc import DBAPIError
 
 from csms.events import business, topics
 from csms.ledger.decision import Decision
@@ -33,6 +32,7 @@ from csms.ledger.state import (
     Transaction,
 )
 from csms.store import tables
+from csms.store.driver import on_the_driver
 from csms.store.event_log import LoggedEvent
 from csms.store.upsert import addition, upsert
 
@@ -85,7 +85,7 @@ class Bulk:
 
     def execute(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Execute for all rows."""
-        execute = _on_the_driver(connection)
+        execute = on_the_driver(connection)
         start, left = 0, len(rows)
         for size in self._sizes:
             while left >= size:
@@ -108,27 +108,6 @@ class Bulk:
             return together
         names = [f"{name}_{number}" for number in range(len(rows)) for name in self.names]
         return dict(zip(names, together, strict=True))
-
-
-def _on_the_driver(connection: Connection) -> Callable[[str, Any], None]:
-    """Return a way to execute on the driver's own connection; its errors are SQLAlchemy's.
-
-    SQLAlchemy's way to a result, which nobody wants here, takes as long as the statement.
-    """
-    dialect = connection.dialect
-    driver: Any = connection.connection.driver_connection
-    kind: type[Exception] = dialect.loaded_dbapi.Error
-
-    def execute(text: str, parameters: Any) -> None:
-        try:
-            driver.execute(text, parameters)
-        except kind as error:
-            is_gone = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
-            raise DBAPIError.instance(
-                text, None, error, kind, hide_parameters=True, connection_invalidated=is_gone, dialect=dialect
-            ) from error
-
-    return execute
 
 
 class _Sequence(Struct, frozen=True, gc=False):
