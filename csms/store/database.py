@@ -10,13 +10,15 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from csms.store.driver import on_the_driver
 from csms.store.errors import StoreError
 
 Durability = Literal["full", "normal"]
 
 _BUSY_TIMEOUT_S = 5
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
-_CACHE_KIB = 512
+_CACHE_KIB = 2048
+"""The pages of the largest commit have room: what has none goes to the log early, and is read and written there again."""
 _READERS_CACHE_KIB = 64
 _CHECKPOINT_PAGES = 2000
 """8 MiB: busy pages are written many times to the log, but once to the database."""
@@ -86,7 +88,7 @@ def _sqlite(url: URL, durability: Durability, *, begin: str | None, **options: A
     @event.listens_for(engine, "begin")
     def _begun(connection: Any) -> None:
         if begin is not None:
-            connection.exec_driver_sql(begin)
+            on_the_driver(connection)(begin, ())
 
     return engine
 

@@ -114,7 +114,7 @@ class DeviationTable:
         if rows:
             if self._bulk is None:
                 self._bulk = _addition(connection)
-            self._bulk.execute(connection, [self._bulk.row(row) for row in rows.values()])
+            self._bulk.execute(connection, self._bulk.rows(rows.values()))
 
     def _admitted(self, connection: Connection, client_id: str, kind: str) -> str:
         known = self._known.get(client_id)

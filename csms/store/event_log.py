@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from msgspec import UNSET, Struct
-from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy import Connection, Engine, Insert, bindparam, select
 
 from csms.events.business import ChargePointNow, ConnectorState, RunningTransaction
 from csms.ocppj.versions import V16
@@ -105,8 +106,12 @@ def cursor(connection: Connection, consumer: str) -> int:
 
 def move_cursor(connection: Connection, consumer: str, position: int) -> None:
     """Move a consumer's cursor."""
-    statement = upsert(cursors, connection.dialect.name, ("consumer", "position"))
-    connection.execute(statement, [{"consumer": consumer, "position": position}])
+    connection.execute(_cursor_move(connection.dialect.name), [{"consumer": consumer, "position": position}])
+
+
+@lru_cache
+def _cursor_move(dialect: str) -> Insert:
+    return upsert(cursors, dialect, ("consumer", "position"))
 
 
 def put_aside(connection: Connection, consumer: str, position: int, at: datetime, reason: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from attrs import define, field
-from sqlalchemy import Connection, bindparam, insert
+from sqlalchemy import Connection
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.logger import Logger
 
@@ -24,6 +24,7 @@ from csms.store.messages import Segment, segments_of
 from csms.store.rows import Bulk
 from csms.store.store import Store
 from csms.store.tables import messages
+from csms.store.upsert import addition
 
 FLUSH_S = 2.0
 _MAX_QUEUED = 20_000
@@ -189,10 +190,8 @@ class MessageLog:
             return
         if piece.segments:
             if self._insert is None:
-                names = Segment.__struct_fields__
-                statement = insert(messages).values({name: bindparam(name) for name in names}).inline()
-                self._insert = Bulk(statement, connection.dialect)
-            self._insert.execute(connection, [self._insert.row(segment) for segment in piece.segments])
+                self._insert = Bulk(addition(messages, Segment.__struct_fields__), connection.dialect)
+            self._insert.execute(connection, self._insert.rows(piece.segments))
         if piece.sightings:
             self._deviations.add(connection, piece.sightings)
         for client_id in piece.grown:

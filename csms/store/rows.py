@@ -9,8 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Dialect, Insert, Table
 
 from csms.events import business, topics
 from csms.ledger.decision import Decision
@@ -33,8 +32,9 @@ from csms.ledger.state import (
     Transaction,
 )
 from csms.store import tables
+from csms.store.driver import on_the_driver
 from csms.store.event_log import LoggedEvent
-from csms.store.upsert import upsert
+from csms.store.upsert import addition, upsert
 
 _SIZES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """How many rows a statement may have: few enough to keep all statements prepared, enough for any number in few of them."""
@@ -76,9 +76,16 @@ class Bulk:
             values[place] = processor(values[place])
         return values
 
-    def execute(self, connection: Connection, rows: Sequence[list[Any]]) -> None:
+    def rows(self, structures: Iterable[Any]) -> list[tuple[Any, ...]]:
+        """As `row`, of many structures: a column's values are converted together."""
+        columns: list[Iterable[Any]] = list(zip(*map(self._values, structures), strict=True))
+        for place, processor in self._processors:
+            columns[place] = map(processor, columns[place])
+        return list(zip(*columns, strict=True))
+
+    def execute(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Execute for all rows."""
-        execute = _on_the_driver(connection)
+        execute = on_the_driver(connection)
         start, left = 0, len(rows)
         for size in self._sizes:
             while left >= size:
@@ -95,33 +102,12 @@ class Bulk:
             text = self._texts[size] = self._before + ", ".join(groups) + self._after
         return text
 
-    def _parameters(self, rows: Sequence[list[Any]]) -> Any:
+    def _parameters(self, rows: Sequence[Sequence[Any]]) -> Any:
         together = tuple(chain.from_iterable(rows))
         if self._is_positional:
             return together
         names = [f"{name}_{number}" for number in range(len(rows)) for name in self.names]
         return dict(zip(names, together, strict=True))
-
-
-def _on_the_driver(connection: Connection) -> Callable[[str, Any], None]:
-    """Return a way to execute on the driver's own connection; its errors are SQLAlchemy's.
-
-    SQLAlchemy's way to a result, which nobody wants here, takes as long as the statement.
-    """
-    dialect = connection.dialect
-    driver: Any = connection.connection.driver_connection
-    kind: type[Exception] = dialect.loaded_dbapi.Error
-
-    def execute(text: str, parameters: Any) -> None:
-        try:
-            driver.execute(text, parameters)
-        except kind as error:
-            is_gone = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
-            raise DBAPIError.instance(
-                text, None, error, kind, hide_parameters=True, connection_invalidated=is_gone, dialect=dialect
-            ) from error
-
-    return execute
 
 
 class _Sequence(Struct, frozen=True, gc=False):
@@ -165,9 +151,7 @@ class Statements:
             return Bulk(upsert(table, dialect.name, kind.__struct_fields__), dialect)
 
         def bulk_insert(table: Table, kind: type[Any]) -> Bulk:
-            return Bulk(
-                insert(table).values({name: bindparam(name) for name in kind.__struct_fields__}).inline(), dialect
-            )
+            return Bulk(addition(table, kind.__struct_fields__), dialect)
 
         self._bulks: dict[type[Any], Bulk] = {
             ChargePoint: bulk_upsert(tables.charge_points, ChargePoint),
@@ -224,7 +208,7 @@ class Statements:
             return []
         for position, event in enumerate(events, first_position(len(events))):
             event.position = position
-        self._event.execute(connection, [self._event.row(event) for event in events])
+        self._event.execute(connection, self._event.rows(events))
         return events
 
 

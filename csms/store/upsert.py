@@ -1,11 +1,11 @@
-"""Insert or update, in the words of either database."""
+"""Insert, or update what is there already, in the words of either database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, bindparam, func, literal_column, or_
+from sqlalchemy import ColumnElement, Insert, Table, bindparam, func, insert, literal_column, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from csms.ledger.state import PasswordHash, Provisioned
@@ -14,6 +14,16 @@ from csms.store.tables import charge_points, event_sequences, reservations
 _REJECTED: ColumnElement[str] = literal_column("'REJECTED'")
 _OF_THE_OPERATOR = [name for name in Provisioned.__struct_fields__ if name != "client_id"]
 _NOT_OF_THE_PASSWORD = [name for name in PasswordHash.__struct_fields__ if name in Provisioned.__struct_fields__]
+
+
+def addition(table: Table, columns: Iterable[str]) -> Insert:
+    """Return an insert of these columns, of rows that are only ever added.
+
+    Where a row is refused, those before it in the statement stay until the commit is rolled back: to take back the statement
+    alone, SQLite would first copy each page that it changes to a temporary file.
+    """
+    statement = insert(table).prefix_with("OR FAIL", dialect="sqlite")
+    return statement.values({name: bindparam(name) for name in columns}).inline()
 
 
 def upsert(table: Table, dialect: str, columns: Iterable[str]) -> Insert:

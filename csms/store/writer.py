@@ -21,6 +21,7 @@ from twisted.python.threadpool import ThreadPool
 
 from csms.ledger.decision import Decision
 from csms.store import tables
+from csms.store.driver import Compiled
 from csms.store.errors import StoreBroken, StoreUnavailable
 from csms.store.event_log import LoggedEvent
 from csms.store.id_tags import CHANGED
@@ -92,11 +93,12 @@ class GroupCommitWriter:
         self._decisions = turn.batch(Stage.DECIDED, self._hand_over)
         self._connection: Connection | None = None
         self._pool = ThreadPool(1, 1, "ledger-writer")
-        self._take_positions = (
+        self._take_positions = Compiled(
             update(tables.counters)
             .where(tables.counters.c.name == tables.EVENT_POSITION)
             .values(value=tables.counters.c.value + bindparam("count"))
-            .returning(tables.counters.c.value)
+            .returning(tables.counters.c.value),
+            engine.dialect,
         )
         self._monotonic = monotonic
         self._pause = Event()
@@ -224,8 +226,8 @@ class GroupCommitWriter:
 
     def _first_position(self, count: int) -> int:
         """Reserve positions. The row stays locked until the commit, so the order of positions is the order of commits."""
-        last: int = self._connected().execute(self._take_positions, {"count": count}).scalar_one()
-        return last - count + 1
+        [last] = self._take_positions.execute(self._connected(), {"count": count}).fetchone()
+        return int(last) - count + 1
 
     def _connected(self) -> Connection:
         if self._connection is None:

@@ -10,11 +10,13 @@ import pytest_twisted
 from msgspec import UNSET
 from msgspec.structs import replace
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import DeferredList
 
 from csms.events.business import RunningTransaction
 from csms.ledger import chargepoints
 from csms.ledger.samples import Sample
+from csms.ledger.state import Reading
 from csms.store import event_log, listings, queries, tables
 from csms.store.errors import StoreError, StoreUnavailable
 from tests.store import decisions
@@ -131,6 +133,22 @@ async def test_of_a_group_only_the_guilty_decision_fails(store):
     events = await store.read(event_log.events_after, 0, 100)
     assert {event.client_id for event in events} == {f"CP{number}" for number in range(20)}
     assert [event.position for event in events] == list(range(1, 21))
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_a_statement_with_a_row_that_is_refused_no_other_row_is_lost_or_written_twice(store):
+    state = await commit(store, decisions.connected())
+    state = await commit(store, decisions.started(state, 7))
+    given = [decisions.metered(state, 7, minutes=minutes) for minutes in range(1, 21)]
+    nobodys = tuple(
+        replace(change, connector_id=None) if isinstance(change, Reading) else change for change in given[10].changes
+    )
+    given[10] = replace(given[10], changes=nobodys)
+    results = await DeferredList([store.commit(decision) for decision in given], consumeErrors=True)
+    assert [success for success, _ in results] == [True] * 10 + [False] + [True] * 9
+    assert results[10][1].check(IntegrityError)
+    page = await store.read(listings.readings_after, 7, None, 500)
+    assert [row.reading.taken_at.minute for row in page] == [minutes for minutes in range(1, 21) if minutes != 11]
 
 
 @pytest_twisted.ensureDeferred
