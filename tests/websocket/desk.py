@@ -89,7 +89,10 @@ class Recorder:
         self.protocol = protocol
         self.messages = []
 
-    def receive(self, data):
+    def read(self, data):
+        return data
+
+    def handle(self, data):
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:

@@ -27,7 +27,10 @@ class Kept:
     def __init__(self):
         self.messages = []
 
-    def receive(self, data):
+    def read(self, data):
+        return data
+
+    def handle(self, data):
         self.messages.append(data)
 
 
