@@ -21,7 +21,7 @@ from csms.chargepoint.unanswered import Unanswered
 from csms.handlers.request import Request
 from csms.ledger.state import ChargePointState
 from csms.ocppj import codec, frames
-from csms.ocppj.connection import Connection, Event, Queued, Refused, Repeated, Reply, ResultRefused
+from csms.ocppj.connection import Connection, Queued, Refused, Repeated, Reply, ResultRefused
 from csms.ocppj.frames import Call, CallError, CallResult, Send
 from csms.ocppj.versions import Version
 from csms.store.errors import StoreUnavailable
@@ -97,24 +97,15 @@ class Session(Unanswered):
 
     def receive(self, data: bytes) -> None:
         """Take a text message."""
-        event = self.read(data)
-        if event is not None:
-            self.handle(event)
-
-    def read(self, data: bytes) -> Event | None:
-        """Read a text message: what is returned has to be handled before the next one is read, or in the same order."""
         if self._early is not None:
             self._early.append(data)
-            return None
+            return
         try:
-            return self._rpc.receive(data)
+            event = self._rpc.receive(data)
         except codec.BadUtf8:
             _log.warn("{client_id}: a message is not UTF-8", client_id=self.client_id)
             self.close(CLOSE_BAD_UTF8, "not UTF-8")
-            return None
-
-    def handle(self, event: Event) -> None:
-        """Handle what was read."""
+            return
         if type(event) is Call:
             self._handle(event)
         elif type(event) is Repeated:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from OpenSSL import SSL
@@ -16,7 +16,6 @@ from csms.chargepoint.registry import Registry
 from csms.chargepoint.shared import Shared
 from csms.loops import Loops
 from csms.metrics import Counters
-from csms.ocppj.connection import Event
 from csms.turns import Stage
 from csms.websocket.client_certificates import Shown
 from csms.websocket.compression import accept
@@ -30,35 +29,16 @@ from csms.websocket.tls_refusals import refusal_of
 _log = Logger()
 _CLOSE_HANDSHAKE_TIMEOUT_S = 5
 _GOING_AWAY = 1001
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def _take_in(messages: list[tuple[ChargePointProtocol, bytes]]) -> None:
-    """Read all that came, then handle it: what is of one action in a row."""
-    came = []
+    """Handle what came; whatever goes wrong costs one charge point its connection, and nobody else."""
     for protocol, text in messages:
-        event = _safely(protocol, protocol.read_text, text)
-        if event is not None:
-            came.append((protocol, event))
-    if len({protocol for protocol, _ in came}) == len(came):  # what is of one charge point stays in its order
-        came.sort(key=_action)
-    for protocol, event in came:
-        _safely(protocol, protocol.handle, event)
-
-
-def _action(came: tuple[ChargePointProtocol, Event]) -> str:
-    return getattr(came[1], "action", "")
-
-
-def _safely(protocol: ChargePointProtocol, step: Callable[[Item], Result], item: Item) -> Result | None:
-    """Take a step; whatever goes wrong costs this charge point its connection, and nobody else."""
-    try:
-        return step(item)
-    except Exception:  # noqa: BLE001
-        _log.failure("{client_id}: a message could not be handled", client_id=protocol.client_id)
-        protocol.drop("an error of the daemon")
-        return None
+        try:
+            protocol.onMessage(text, False)
+        except Exception:  # noqa: BLE001
+            _log.failure("{client_id}: a message could not be handled", client_id=protocol.client_id)
+            protocol.drop("an error of the daemon")
 
 
 class _TooMany(Protocol):

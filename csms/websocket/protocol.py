@@ -13,7 +13,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from csms.ocppj.connection import Event
 from csms.websocket import compression
 from csms.websocket.admission import AdmissionProtocol
 from csms.websocket.direct import shorten, write_through
@@ -130,26 +129,15 @@ class ChargePointProtocol(AdmissionProtocol):
         super().onMessageFrameBegin(length)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if isBinary:
-            if self.state == self.STATE_OPEN:
-                _log.warn("{client_id}: a binary message", client_id=self.client_id)
-                self.close(_CLOSE_UNSUPPORTED_DATA, "OCPP-J messages are text")
+        session = self.session
+        if session is None or self.state != self.STATE_OPEN:
             return
-        event = self.read_text(payload)
-        if event is not None:
-            self.handle(event)
-
-    def read_text(self, text: bytes) -> Event | None:
-        """Have the session read a text that came; return what is to be handled."""
-        if self.session is None or self.state != self.STATE_OPEN:
-            return None
+        if isBinary:
+            _log.warn("{client_id}: a binary message", client_id=self.client_id)
+            self.close(_CLOSE_UNSUPPORTED_DATA, "OCPP-J messages are text")
+            return
         self._spend()
-        return self.session.read(text)
-
-    def handle(self, event: Event) -> None:
-        """Have the session handle what it has read, if the socket is still open."""
-        if self.session is not None and self.state == self.STATE_OPEN:
-            self.session.handle(event)
+        session.receive(payload)
 
     def _spend(self) -> None:
         """Count something that the charge point has sent; what it sends too much of is read later."""

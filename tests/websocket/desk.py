@@ -89,10 +89,7 @@ class Recorder:
         self.protocol = protocol
         self.messages = []
 
-    def read(self, data):
-        return data
-
-    def handle(self, data):
+    def receive(self, data):
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:

@@ -27,10 +27,7 @@ class Kept:
     def __init__(self):
         self.messages = []
 
-    def read(self, data):
-        return data
-
-    def handle(self, data):
+    def receive(self, data):
         self.messages.append(data)
 
 

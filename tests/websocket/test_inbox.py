@@ -1,10 +1,9 @@
-"""What comes from many charge points in one turn of the reactor is read, then handled, together."""
+"""What comes from many charge points in one turn of the reactor is handled together, when it ends."""
 
 import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from csms.ocppj.frames import Call
 from tests.fakes import state_of
 from tests.websocket.desk import Desk
 from tests.websocket.raw_client import CLOSE, frame
@@ -17,15 +16,10 @@ class Kept:
         self.name = name
         self.handled = handled
 
-    def read(self, data):
-        if data == b"unreadable":
+    def receive(self, data):
+        if data == b"fails":
             raise ValueError(data)
-        return Call("1", data.decode(), {}, data)
-
-    def handle(self, call):
-        if call.action == "fails":
-            raise ValueError(call.action)
-        self.handled.append((self.name, call.action))
+        self.handled.append((self.name, data.decode()))
 
 
 @pytest.fixture
@@ -49,30 +43,20 @@ def connect(desk, handled):
     return connect
 
 
-def test_what_is_of_one_action_is_handled_in_a_row(desk, connect, handled):
-    one, two, three = connect("CP1"), connect("CP2"), connect("CP3")
+def test_all_is_handled_when_the_turn_ends_in_the_order_in_which_it_came(desk, connect, handled):
+    """Also where several come from one charge point, as the layer of TLS hands over what it read at once."""
+    one, two = connect("CP1"), connect("CP2")
     one.dataReceived(frame(b"MeterValues"))
     two.dataReceived(frame(b"Heartbeat"))
-    three.dataReceived(frame(b"MeterValues"))
+    one.dataReceived(frame(b"StatusNotification"))
     assert handled == []
     desk.clock.advance(0)
-    assert handled == [("CP2", "Heartbeat"), ("CP1", "MeterValues"), ("CP3", "MeterValues")]
+    assert handled == [("CP1", "MeterValues"), ("CP2", "Heartbeat"), ("CP1", "StatusNotification")]
 
 
-def test_what_is_of_one_charge_point_stays_in_its_order(desk, connect, handled):
-    """As the layer of TLS hands over what came in one read."""
+def test_what_goes_wrong_costs_one_charge_point_its_connection_and_nobody_else(desk, connect, handled, logged):
     one, two = connect("CP1"), connect("CP2")
-    one.dataReceived(frame(b"MeterValues"))
-    one.dataReceived(frame(b"Heartbeat"))
-    two.dataReceived(frame(b"Heartbeat"))
-    desk.clock.advance(0)
-    assert handled == [("CP1", "MeterValues"), ("CP1", "Heartbeat"), ("CP2", "Heartbeat")]
-
-
-@pytest.mark.parametrize("text", [b"fails", b"unreadable"])
-def test_what_goes_wrong_costs_one_charge_point_its_connection_and_nobody_else(desk, connect, handled, logged, text):
-    one, two = connect("CP1"), connect("CP2")
-    one.dataReceived(frame(text))
+    one.dataReceived(frame(b"fails"))
     two.dataReceived(frame(b"Heartbeat"))
     desk.clock.advance(0)
     assert handled == [("CP2", "Heartbeat")]
