@@ -27,6 +27,6 @@ def _kind(event_type: str) -> bytes:
     return packets.user_properties(("specversion", "1.0"), ("type", f"csms.{event_type}"))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _source(client_id: str) -> bytes:
     return packets.user_property(b"source", b"/csms/chargepoints/" + topics.level(client_id).encode())

@@ -1,7 +1,9 @@
 """Whose turn it is where more come than can be let in."""
 
+import gc
 import socket
 import struct
+from contextlib import suppress
 
 import pytest
 import pytest_twisted
@@ -60,6 +62,20 @@ def test_who_came_last_is_first(listening, come):
     assert not newest_first.waits
     with pytest.raises(BlockingIOError):
         newest_first.accept()
+
+
+def test_nothing_is_left_of_a_round_that_has_ended(listening):
+    """An error that is kept by the frame that it comes from keeps all frames of its round until garbage is collected."""
+    newest_first = NewestFirst(listening)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            with suppress(BlockingIOError):
+                newest_first.accept()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("hang_up", [socket.socket.close, _reset], ids=["closed", "aborted"])
