@@ -429,7 +429,8 @@ def test_it_can_be_unsubscribed_from(mosquitto, start):
 
 def test_a_retained_message_says_so_at_each_connection(mosquitto, start):
     sender = publisher(mosquitto.port)
-    sender.publish("a/1", b"{}", qos=1, retain=True, properties=request(UserProperty=("k", "\ufeff")))
+    kept = sender.publish("a/1", b"{}", qos=1, retain=True, properties=request(UserProperty=("k", "\ufeff")))
+    kept.wait_for_publish(5)  # or it comes after the subscription, and is not retained
     receiver = FakeReceiver()
     feed = Listening("a/+")
     start(mosquitto.port, feed, receiver=receiver)
