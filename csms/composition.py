@@ -16,6 +16,7 @@ from typing import Any
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.client import Agent
 from twisted.web.server import Site
@@ -78,6 +79,7 @@ from csms.websocket.refusals import FLUSH_S as REPORT_REFUSALS_S
 from csms.websocket.revocations import NEVER
 from csms.websocket.tls import ChargePointTls
 
+_log = Logger()
 _BACKLOG = 4096
 _HASHING_THREADS = 2
 _LEAST_HASHES = 128
@@ -404,7 +406,10 @@ def _together(turn: Turn, stream: ProtocolStream | None, message_log: MessageLog
     def offer(events: list[ProtocolEvent]) -> None:
         if stream is not None:
             for event in events:
-                stream.offer(event)
+                try:
+                    stream.offer(event)
+                except Exception:  # noqa: BLE001 - whatever is wrong with one must not keep others from the stream
+                    _log.failure("{client_id}: a protocol event was lost", client_id=event.client_id)
         for event in events:
             message_log.offer(event)
 

@@ -272,6 +272,7 @@ class Daemon(Service):
             self._mqtt.request_stop(FLUSH_S)
             await deferToThread(self._mqtt.join)
         if self._store_is_open:
+            self._store.seal()
             await deferToThread(self._store.close)
         else:
             self._store.close()

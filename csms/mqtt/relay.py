@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from csms.events import business, topics
 from csms.metrics import Counters
 from csms.mqtt import cloud_events
-from csms.mqtt.feed import IDLE_S, Acknowledgements, HoldDelivery, Link, Unpublishable
+from csms.mqtt.feed import IDLE_S, Acknowledgements, HoldDelivery, Link, Outgoing, Unpublishable
 from csms.store import event_log
 from csms.store.event_log import EventLogReader, LoggedEvent
 from csms.store.ownership import Lease
@@ -174,8 +174,16 @@ class Relay:
         return bool(self._read_ahead)
 
     def _publish(self, link: Link, events: Sequence[LoggedEvent]) -> None:
-        messages = [(event.topic, event.body, cloud_events.attributes(event)) for event in events]
-        for event, outcome in zip(events, link.publish_all(messages, qos=self._qos), strict=True):
+        messages: list[Outgoing] = []
+        sent: list[LoggedEvent] = []
+        for event in events:
+            try:
+                messages.append((event.topic, event.body, cloud_events.attributes(event)))
+            except Unpublishable as error:
+                self._set_aside(event.position, str(error))
+            else:
+                sent.append(event)
+        for event, outcome in zip(sent, link.publish_all(messages, qos=self._qos), strict=True):
             if event.event_type != "meter_reading":
                 self._stale_states[event.client_id] = None
             if isinstance(outcome, Unpublishable):

@@ -54,6 +54,7 @@ class Store:
     event_listeners: list[Callable[[], None]] = field(factory=list)
     on_broken: Callable[[StoreBroken], None] = field(default=lambda _error: None)
     _writer: GroupCommitWriter | None = None
+    _sealed: GroupCommitWriter | None = None
     _lease: Lease | None = None
     _readers: ThreadPool = field(factory=lambda: ThreadPool(0, _READERS, "ledger-reader"))
     _browsers: ThreadPool = field(factory=lambda: ThreadPool(0, _BROWSERS, "ledger-browser"))
@@ -106,9 +107,17 @@ class Store:
         )
         self._writer.start()
 
+    def seal(self) -> None:
+        """Take no more jobs; on the reactor's thread, whose turn may not have ended yet."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.seal()
+            self._sealed = writer
+
     def close(self) -> None:
         """Commit what was handed over and end the threads; blocks until they have ended. May be called again."""
-        writer, self._writer = self._writer, None
+        self.seal()
+        writer, self._sealed = self._sealed, None
         if writer is not None:
             writer.stop()
         for pool in (self._readers, self._browsers):

@@ -112,10 +112,13 @@ class GroupCommitWriter:
         self._pool.start()
         self._pool.callInThread(self._run)
 
-    def stop(self) -> None:
-        """Commit what was handed over, then end the thread; blocks until it has ended."""
+    def seal(self) -> None:
+        """Let what was submitted be the last."""
         self._decisions.flush()
         self._queue.put(None)
+
+    def stop(self) -> None:
+        """Commit what was submitted before `seal`, then end the thread; blocks until it has ended."""
         self._pool.stop()
 
     def submit(self, job: Job) -> Deferred[Any]:

@@ -34,6 +34,7 @@ _GOING_AWAY = 1001
 def _take_in(messages: list[tuple[ChargePointProtocol, bytes]]) -> None:
     """Handle what came; whatever goes wrong costs one charge point its connection, and nobody else."""
     for protocol, text in messages:
+        protocol.awaits_turn = False
         try:
             protocol.onMessage(text, False)
         except Exception:  # noqa: BLE001

@@ -41,6 +41,8 @@ class ChargePointProtocol(AdmissionProtocol):
     log = QuietLog()
     last_heard: float = 0.0
     pinged_at: float | None = None
+    awaits_turn = False
+    """Whether a message waits in the factory's inbox for the turn of the reactor to end."""
     _holds: frozenset[str] = _NOTHING
     _is_producer = False
     _is_direct = False
@@ -63,11 +65,15 @@ class ChargePointProtocol(AdmissionProtocol):
         self._is_producer = True
 
     def dataReceived(self, data: bytes) -> None:
+        if self.awaits_turn:
+            # One after the other: how much more may come shows when this is handled.
+            self.factory.inbox.flush()
         self.last_heard = self.factory.clock.seconds()
         if self.state == self.STATE_OPEN:
             if not self._holds and not self.data and self.current_frame is None and not self.inside_message:
                 payload = whole_text(data, self.maxFramePayloadSize)
                 if payload is not None:
+                    self.awaits_turn = True
                     self.factory.inbox.add((self, payload))
                     return
         elif (

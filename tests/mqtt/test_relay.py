@@ -46,9 +46,9 @@ async def logged_events(store, after=0):
     return await store.read(event_log.events_after, after, 1000)
 
 
-def log(store, *positions):
+def log(store, *positions, event_type="started"):
     """Write events past the store, as another daemon would."""
-    row = {"client_id": "CP1", "event_type": "started", "timestamp": NOW}
+    row = {"client_id": "CP1", "event_type": event_type, "timestamp": NOW}
     row |= {"topic": "csms/transactions/CP1/started", "body": b"{}"}
     with store.write_engine.connect() as connection, connection.begin():
         rows = [row | {"position": position, "event_id": f"started_{position}"} for position in positions]
@@ -309,6 +309,19 @@ async def test_an_event_that_no_link_publishes_is_set_aside_and_the_others_go_on
     assert await bench.cursor() == 2
     assert [(row.position, row.consumer) for row in await rows_set_aside(store)] == [(1, CONSUMER)]
     assert bench.counters.total("business_events_set_aside") == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_event_whose_attributes_no_broker_takes_is_set_aside_and_the_others_go_on(store):
+    log(store, 1)
+    log(store, 2, event_type="bad\x7f")
+    log(store, 3)
+    bench = Bench(store)
+    bench.pump()
+    assert len(bench.link.events) == 2
+    bench.acknowledge(*bench.link.events)
+    assert await bench.cursor() == 3
+    assert [row.position for row in await rows_set_aside(store)] == [2]
 
 
 @pytest_twisted.ensureDeferred

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import DeferredList
+from twisted.internet.threads import deferToThread
 
 from csms.events.business import RunningTransaction
 from csms.ledger import chargepoints
@@ -166,6 +167,21 @@ async def test_a_job_of_our_own_that_fails_takes_nobody_with_it(store):
     await first
     await last
     assert len(await store.read(event_log.events_after, 0, 100)) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_decided_in_the_turn_in_which_it_is_sealed_is_committed_and_nothing_after_it(make_store):
+    store = make_store()
+    await store.open()
+    committed = store.commit(decisions.connected("CP1"))
+    store.seal()
+    with pytest.raises(StoreUnavailable):
+        store.commit(decisions.connected("CP2"))
+    await deferToThread(store.close)
+    await committed
+    again = make_store()
+    await again.open()
+    assert [event.client_id for event in await again.read(event_log.events_after, 0, 100)] == ["CP1"]
 
 
 @pytest_twisted.ensureDeferred

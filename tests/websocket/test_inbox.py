@@ -44,14 +44,41 @@ def connect(desk, handled):
 
 
 def test_all_is_handled_when_the_turn_ends_in_the_order_in_which_it_came(desk, connect, handled):
-    """Also where several come from one charge point, as the layer of TLS hands over what it read at once."""
     one, two = connect("CP1"), connect("CP2")
     one.dataReceived(frame(b"MeterValues"))
     two.dataReceived(frame(b"Heartbeat"))
-    one.dataReceived(frame(b"StatusNotification"))
     assert handled == []
     desk.clock.advance(0)
-    assert handled == [("CP1", "MeterValues"), ("CP2", "Heartbeat"), ("CP1", "StatusNotification")]
+    assert handled == [("CP1", "MeterValues"), ("CP2", "Heartbeat")]
+
+
+def test_of_one_charge_point_one_message_waits(desk, connect, handled):
+    """The layer of TLS hands over what it read at once record by record: how much may come shows with each message."""
+    one = connect("CP1")
+    one.dataReceived(frame(b"A"))
+    one.dataReceived(frame(b"B"))
+    assert handled == [("CP1", "A")]
+    desk.clock.advance(0)
+    assert handled == [("CP1", "A"), ("CP1", "B")]
+
+
+def _call(number):
+    return frame(b'[2,"%d","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]' % number)
+
+
+def test_many_records_of_tls_in_one_turn_are_held_back_as_in_many(desk):
+    """All are answered in the end, none is refused for those before it, and one timer waits for the next token."""
+    desk = Desk(calls_per_second=50, calls_burst=300)
+    desk.ledger.states["CP1"] = state_of(booted=True)
+    protocol = desk.connect("CP1")
+    for number in range(400):
+        protocol.dataReceived(_call(number))
+    assert len(desk.clock.getDelayedCalls()) < 10
+    for _ in range(1000):
+        desk.clock.advance(0.1)
+        desk.ledger.commit_all()
+    answers = [payload[:2] for _opcode, payload in protocol.transport.frames if payload[:1] == b"["]
+    assert answers == [b"[3"] * 400
 
 
 def test_what_goes_wrong_costs_one_charge_point_its_connection_and_nobody_else(desk, connect, handled, logged):
