@@ -15,6 +15,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Engine, bindparam, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -74,7 +75,7 @@ class GroupCommitWriter:
 
     def __init__(
         self,
-        reactor: Any,
+        reactor: IReactorFromThreads,
         turn: Turn,
         engine: Engine,
         *,

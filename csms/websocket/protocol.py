@@ -65,9 +65,7 @@ class ChargePointProtocol(AdmissionProtocol):
         self._is_producer = True
 
     def dataReceived(self, data: bytes) -> None:
-        if self.awaits_turn:
-            # One after the other: how much more may come shows when this is handled.
-            self.factory.inbox.flush()
+        self.take_turn()
         self.last_heard = self.factory.clock.seconds()
         if self.state == self.STATE_OPEN:
             if not self._holds and not self.data and self.current_frame is None and not self.inside_message:
@@ -84,9 +82,12 @@ class ChargePointProtocol(AdmissionProtocol):
         ):
             self.failHandshake("the request header is too large", 431)
             return
-        # What came before comes before.
-        self.factory.inbox.flush()
         self._dataReceived(data)
+
+    def take_turn(self) -> None:
+        """Have handled what waits for the turn of the reactor to end: how much more may come shows only then."""
+        if self.awaits_turn:
+            self.factory.inbox.flush()
 
     def consumeData(self) -> None:
         """Leave alone what came before reading was paused: one read may bring hundreds of messages."""
@@ -191,7 +192,7 @@ class ChargePointProtocol(AdmissionProtocol):
         super()._fail_connection(code, reason)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.inbox.flush()
+        self.take_turn()
         if self.session is None and not self._is_refused and isinstance(reason.value, SSL.Error):
             self.factory.refused_by_tls(self._address, self.transport, reason.value)
         super().connectionLost(reason)
@@ -211,7 +212,7 @@ class ChargePointProtocol(AdmissionProtocol):
                 self.transport.write(frame)
 
     def close(self, code: int, reason: str) -> None:
-        self.factory.inbox.flush()
+        self.take_turn()
         self._close_reason = self._close_reason or reason
         if self.state == self.STATE_OPEN:
             # Not sendClose: Autobahn keeps an application from sending the codes that are meant for servers.
@@ -247,7 +248,7 @@ class ChargePointProtocol(AdmissionProtocol):
 
     def drop(self, reason: str) -> None:
         """Cut the socket without a closing handshake: the other side does not answer."""
-        self.factory.inbox.flush()
+        self.take_turn()
         self._close_reason = self._close_reason or reason
         self.dropConnection(abort=True)
 
